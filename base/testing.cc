@@ -1,0 +1,30 @@
+#include "base/testing.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "base/random.h"
+#include "gtest/gtest.h"
+#include "hwy/targets.h"
+
+namespace corkscrew::testing {
+
+std::vector<float> RandomNormal(size_t n, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(n);
+  for (float& value : values) value = static_cast<float>(random.Normal());
+  return values;
+}
+
+void ForEachSimdTarget(const std::function<void()>& test) {
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    test();
+  }
+  hwy::SetSupportedTargetsForTest(0);  // Back to what the CPU supports.
+}
+
+}  // namespace corkscrew::testing

@@ -1,0 +1,63 @@
+# Every target of this project is made by one of these functions.
+
+add_library(corkscrew_flags INTERFACE)
+target_compile_features(corkscrew_flags INTERFACE cxx_std_20)
+# No contraction: codes and scores are equal on every compiler, so a*b+c is two
+# roundings everywhere. Kernels that want a fused multiply-add say so.
+target_compile_options(corkscrew_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wimplicit-fallthrough
+  -ffp-contract=off
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  $<$<BOOL:${CORKSCREW_WERROR}>:-Werror>)
+target_compile_definitions(corkscrew_flags INTERFACE HWY_WANT_AVX3_DL)
+if(CORKSCREW_SANITIZE)
+  target_compile_options(corkscrew_flags INTERFACE
+    -fsanitize=${CORKSCREW_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+  target_link_options(corkscrew_flags INTERFACE
+    -fsanitize=${CORKSCREW_SANITIZE})
+endif()
+
+# corkscrew_library(<folder> SRCS <files> DEPS <targets>)
+function(corkscrew_library name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_library(corkscrew_${name} STATIC ${ARG_SRCS})
+  target_link_libraries(corkscrew_${name}
+    PUBLIC ${ARG_DEPS} PRIVATE $<BUILD_INTERFACE:corkscrew_flags>)
+  target_include_directories(corkscrew_${name}
+    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  target_compile_features(corkscrew_${name} PUBLIC cxx_std_20)
+  set_target_properties(corkscrew_${name} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON)
+endfunction()
+
+# corkscrew_test(<name> SRCS <files> DEPS <targets> [LABELS <labels>]
+#                [TIMEOUT <seconds>] [DEFINITIONS <macros>])
+# Labels: unit (the default; all together under a minute), integration, slow,
+# lint; beside one of these also `threads` (run under ThreadSanitizer).
+function(corkscrew_test name)
+  if(NOT CORKSCREW_BUILD_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SRCS;DEPS;LABELS;DEFINITIONS" ${ARGN})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  add_executable(${name} ${ARG_SRCS})
+  target_compile_definitions(${name} PRIVATE
+    CORKSCREW_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    CORKSCREW_DATA_DIR="${CORKSCREW_DATA_DIR}" ${ARG_DEFINITIONS})
+  target_link_libraries(${name} PRIVATE
+    ${ARG_DEPS} corkscrew_testing corkscrew_flags GTest::gmock GTest::gtest_main)
+  if("threads" IN_LIST ARG_LABELS)
+    set_property(GLOBAL APPEND PROPERTY CORKSCREW_THREADS_TESTS ${name})
+  endif()
+  include(GoogleTest)
+  # A list property must reach the generated script as one argument.
+  string(REPLACE ";" "\\;" labels "${ARG_LABELS}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120
+    PROPERTIES LABELS "${labels}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()

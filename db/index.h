@@ -1,0 +1,127 @@
+#ifndef CORKSCREW_DB_INDEX_H_
+#define CORKSCREW_DB_INDEX_H_
+
+// The searchable state of one collection: every version of every record as a
+// slot that is alive for Lamport times [born, died). A cache: it can always be
+// rebuilt from the store.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "corkscrew/filter.h"
+#include "corkscrew/metadata.h"
+#include "corkscrew/metric.h"
+#include "corkscrew/quantizer.h"
+#include "corkscrew/record.h"
+
+namespace corkscrew {
+
+// Where the body of a version is in the store (storage_format.md, "hist").
+struct BodyKey {
+  uint16_t shard = 0;
+  std::string id = {};
+  Lamport lamport = 0;
+  uint32_t origin = 0;  // Local origin number.
+  uint64_t seq = 0;
+};
+
+// Reads stored vectors. Thread-safe.
+class OriginalReader {
+ public:
+  virtual ~OriginalReader() = default;
+  // Writes the original of bodies[i] to row i of `vectors` [bodies, dim].
+  // DataLoss if one is missing or damaged.
+  virtual absl::Status ReadOriginals(absl::Span<const BodyKey> bodies,
+                                     absl::Span<float> vectors) const = 0;
+};
+
+struct IndexOptions {
+  QuantizerParams quantizer = {};
+  Metric metric = Metric::kCosine;
+  bool rescore_column = true;  // False with Originals::kCodesOnly.
+  size_t threads = 1;          // Most threads one search may use.
+};
+
+// A version to add. Borrows.
+struct IndexEntry {
+  const BodyKey* body = nullptr;
+  // Null: a tombstone, which only ends its predecessor's life.
+  const Metadata* metadata = nullptr;
+  absl::Span<const uint8_t> code = {};  // [code_bytes()], canonical.
+  CodeScalars scalars = {};
+  absl::Span<const float> original = {};  // [dim]; empty without the column.
+};
+
+struct IndexQuery {
+  absl::Span<const float> vector = {};  // [dim], validated.
+  size_t k = 10;
+  float oversample = 4;
+  bool exact = false;
+  const Filter* filter = nullptr;            // Validated; null matches all.
+  std::optional<Lamport> at = std::nullopt;  // Unset: the published time.
+  std::optional<float> min_score = std::nullopt;
+  absl::string_view exclude_id = {};  // Never among the hits; empty: none.
+};
+
+struct IndexHit {
+  BodyKey body = {};
+  float score = 0;
+};
+
+// One writer at a time (Add, Publish); any number of concurrent readers, which
+// never wait for it and see whole Puts only: what has been published.
+class Index {
+ public:
+  static absl::StatusOr<std::unique_ptr<Index>> Create(
+      const IndexOptions& options);
+  ~Index();
+
+  const Quantizer& quantizer() const;
+
+  // Adds a version that wins over all versions of its id added before (the
+  // caller applies in merge order per id). Not visible until Publish().
+  void Add(const IndexEntry& entry);
+
+  // Makes everything added so far visible to searches at `now` and later.
+  // `now` never goes back.
+  void Publish(Lamport now);
+  Lamport published() const;
+
+  // Returns the hits of each query, best first, ties by id. Equal for any
+  // number of threads and any order in which ids were added.
+  // Stages (design 6): all alive slots that pass the filter by code score, the
+  // best ceil(oversample * k) (all that tie with the last one, or ids decide)
+  // by the rescore column, the best 2 * k by originals, k are returned. Without
+  // a rescore column the code scores decide. `exact`: every alive slot by the
+  // rescore column, then originals wherever the bounds of rescore.h leave the
+  // k best open.
+  //   Cancelled  `cancelled` (may be null) returned true
+  absl::StatusOr<std::vector<std::vector<IndexHit>>> Search(
+      absl::Span<const IndexQuery> queries, const OriginalReader& originals,
+      const std::function<bool()>& cancelled) const;
+
+  // Number of alive slots that match at `at` (unset: the published time).
+  size_t Count(const Filter* filter, std::optional<Lamport> at) const;
+
+  size_t slots() const;
+  size_t index_bytes() const;  // Memory of everything but the next.
+  size_t rescore_bytes() const;
+
+ private:
+  struct Rep;
+  explicit Index(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_INDEX_H_

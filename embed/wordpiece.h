@@ -1,0 +1,45 @@
+#ifndef CORKSCREW_EMBED_WORDPIECE_H_
+#define CORKSCREW_EMBED_WORDPIECE_H_
+
+// WordPiece tokenizer of BERT models by the rules of Hugging Face `tokenizers`
+// (BertNormalizer, BertPreTokenizer, WordPiece): clean text, split CJK, strip
+// accents, lower case, split punctuation, greedy longest match; words of more
+// than 100 characters and words with an unmatched part become [UNK]. Special
+// token strings inside a text ("[SEP]") are plain text.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "corkscrew/embedder.h"
+#include "embed/gguf.h"
+
+namespace corkscrew {
+
+// Immutable. Thread-safe. Linear in the length of the text.
+class WordPieceTokenizer {
+ public:
+  // Builds from the keys tokenizer.ggml.* of a file whose
+  // tokenizer.ggml.model is "bert". Copies what it needs.
+  //   InvalidArgument  a key or special token missing or malformed
+  static absl::StatusOr<std::unique_ptr<const WordPieceTokenizer>> Create(
+      const GgufFile& file);
+  ~WordPieceTokenizer();
+
+  // Returns [CLS] pieces [SEP], cut to `max_tokens` (>= 2) ids with [SEP] kept
+  // last. `text` must be valid UTF-8.
+  TokenizedText Encode(absl::string_view text, size_t max_tokens) const;
+
+  size_t vocabulary_size() const;
+
+ private:
+  struct Rep;
+  explicit WordPieceTokenizer(std::unique_ptr<const Rep> rep);
+  std::unique_ptr<const Rep> rep_;
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_EMBED_WORDPIECE_H_

@@ -1,0 +1,115 @@
+#ifndef CORKSCREW_DB_H_
+#define CORKSCREW_DB_H_
+
+// CorkScrewDB: an embedded, versioned vector database.
+//
+//   corkscrew::Options options;
+//   options.embedders = corkscrew::ModelDirectories({"models"});
+//   auto db = corkscrew::Db::Open("/var/lib/notes", options);
+//   auto notes = (*db)->CreateCollection("notes", {.model =
+//                                                  "corkscrew-default-1"});
+//   corkscrew::PutItem item{corkscrew::RecordView("a")};
+//   item.record.text = "the cat sat on the mat";
+//   (*notes)->Put({&item, 1});
+//   auto reply = (*notes)->Search(corkscrew::Query::Text("a pet"));
+//
+// There are no transactions across collections.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "corkscrew/collection.h"
+#include "corkscrew/embedder.h"
+
+namespace corkscrew {
+
+struct Options {
+  // Create the database if there is none at the path.
+  bool create_if_missing = true;
+
+  // Finds the models of collections. Null: vectors only; text is refused with
+  // FailedPrecondition.
+  std::shared_ptr<const EmbedderRegistry> embedders = nullptr;
+
+  // Memory for cached blocks of the store, in bytes.
+  size_t block_cache_bytes = size_t{32} << 20;
+
+  // Threads for encoding and searching; 0 takes one per core.
+  size_t threads = 0;
+
+  // Wall time, for the information in StoredRecord::wall_ms. Null: the system
+  // clock. Never decides which version wins.
+  std::function<absl::Time()> now = nullptr;
+};
+
+struct DbStats {
+  Uuid uuid = {};     // Of the database,
+  Uuid replica = {};  // of this replica,
+  uint64_t incarnation = 0;
+  uint32_t format_version = 0;
+  std::vector<CollectionStats> collections = {};  // By name.
+  size_t block_cache_bytes = 0;  // Memory in use by the block cache,
+  size_t memtable_bytes = 0;     // by writes not yet in files,
+  size_t disk_bytes = 0;         // and bytes of all files.
+};
+
+// A database: local, or a node reached over the network. Thread-safe. Holds
+// its directory until Close() or destruction.
+class Db {
+ public:
+  // Opens the database in directory `path` and locks it against other
+  // processes.
+  //   NotFound            none there, and create_if_missing is false
+  //   FailedPrecondition  another process holds it (names its pid); the format
+  //                       version or a required feature is unknown
+  //   DataLoss            the store is damaged; nothing was changed
+  //   PermissionDenied, Unavailable, ResourceExhausted  as the system says
+  static absl::StatusOr<std::unique_ptr<Db>> Open(absl::string_view path,
+                                                  const Options& options = {});
+
+  virtual ~Db() = default;
+
+  // Creates a collection and returns it.
+  //   InvalidArgument     a name or option outside its range; no model and no
+  //                       dim; a dim other than the model's
+  //   AlreadyExists       the name is taken; names both descriptors'
+  //   differences NotFound            no such model FailedPrecondition  a
+  //   model, but no Options::embedders ResourceExhausted   kMaxCollections
+  //   exist
+  virtual absl::StatusOr<std::shared_ptr<Collection>> CreateCollection(
+      absl::string_view name, const CollectionOptions& options,
+      const CallOptions& call = {}) = 0;
+
+  // Returns an existing collection. Never creates.
+  //   NotFound  no such collection
+  virtual absl::StatusOr<std::shared_ptr<Collection>> OpenCollection(
+      absl::string_view name, const CallOptions& call = {}) = 0;
+
+  // Removes a collection with its history.
+  //   NotFound  no such collection
+  virtual absl::Status DropCollection(absl::string_view name,
+                                      const CallOptions& call = {}) = 0;
+
+  // Returns all collections by name.
+  virtual absl::StatusOr<std::vector<CollectionInfo>> ListCollections(
+      const CallOptions& call = {}) = 0;
+
+  virtual absl::StatusOr<DbStats> Stats(const CallOptions& call = {}) = 0;
+
+  // Finishes running calls, then releases everything. Later calls, also of
+  // collections, fail with FailedPrecondition. Idempotent. The destructor
+  // closes too, but can not report an error.
+  virtual absl::Status Close() = 0;
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_H_

@@ -1,0 +1,121 @@
+#ifndef CORKSCREW_EMBEDDER_H_
+#define CORKSCREW_EMBEDDER_H_
+
+// Text -> vector. The interface that the database uses, and the local models
+// behind it.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace corkscrew {
+
+// What a text is used for. Some models put another prompt before each.
+enum class TextKind {
+  kDocument,  // Text to be stored and found.
+  kQuery,     // Text to search with.
+};
+
+// What the tokenizer made of one text.
+struct TokenizedText {
+  std::vector<int32_t> tokens = {};  // Ids fed to the model, specials included.
+  bool truncated = false;            // The text was longer than max_tokens().
+};
+
+struct Embeddings {
+  std::vector<float> vectors = {};        // [texts, dim], row-major.
+  std::vector<TokenizedText> texts = {};  // [texts]
+};
+
+// Turns text into vectors. Immutable. Thread-safe.
+class Embedder {
+ public:
+  virtual ~Embedder() = default;
+
+  // Coordinates per vector, 1..kMaxDim.
+  virtual size_t dim() const = 0;
+
+  // Fingerprint of the logical content of the model: 64 hexadecimal digits.
+  // Vectors of two embedders are comparable if and only if these are equal.
+  virtual const std::string& space() const = 0;
+
+  // Most tokens of one text, special tokens included. Longer texts are cut and
+  // reported as truncated.
+  virtual size_t max_tokens() const = 0;
+
+  // Returns the vectors of `texts` (unit length unless the model says
+  // otherwise). An empty text is legal and gives the model's vector for it.
+  // The same text gives the same bytes whatever else is in `texts`.
+  //   InvalidArgument  a text is not valid UTF-8; names its index
+  virtual absl::StatusOr<Embeddings> Embed(
+      absl::Span<const absl::string_view> texts, TextKind kind) const = 0;
+};
+
+struct EmbedderOptions {
+  // Most tokens per text. 0 takes the model file's limit; a larger value than
+  // the file's is InvalidArgument. Part of the space: another limit is another
+  // space.
+  size_t max_tokens = 0;
+};
+
+// Loads the model file `path`; the format is detected from its content.
+// The file may be replaced or removed afterwards.
+//   NotFound            no such file
+//   InvalidArgument     not a model, or malformed: names the offending part
+//   Unimplemented       a format, architecture or tensor type not supported
+absl::StatusOr<std::shared_ptr<const Embedder>> LoadEmbedder(
+    absl::string_view path, const EmbedderOptions& options = {});
+
+// Finds embedders by the name that a collection was created with. Thread-safe.
+class EmbedderRegistry {
+ public:
+  virtual ~EmbedderRegistry() = default;
+
+  // Returns the embedder called `model`, loading it if needed.
+  //   NotFound  no model of that name; says where it looked
+  //   or an error of LoadEmbedder()
+  virtual absl::StatusOr<std::shared_ptr<const Embedder>> Find(
+      absl::string_view model) const = 0;
+};
+
+// A registry of embedders that the caller made. Thread-compatible: add first,
+// then share.
+class EmbedderMap : public EmbedderRegistry {
+ public:
+  // Replaces an embedder of the same name.
+  void Add(std::string model, std::shared_ptr<const Embedder> embedder) {
+    embedders_[std::move(model)] = std::move(embedder);
+  }
+  absl::StatusOr<std::shared_ptr<const Embedder>> Find(
+      absl::string_view model) const override {
+    const auto found = embedders_.find(std::string(model));
+    if (found != embedders_.end()) return found->second;
+    return absl::NotFoundError(
+        absl::StrCat("model \"", model, "\": not among the ", embedders_.size(),
+                     " embedders given to the database"));
+  }
+
+ private:
+  std::map<std::string, std::shared_ptr<const Embedder>> embedders_;
+};
+
+// Returns a registry over model files: a model is named by its file name
+// without suffix ("corkscrew-default-1"), looked for in `directories` in order.
+// Names that contain '/' or start with '.' are InvalidArgument: a name is never
+// a path. Loads on first use, once per name.
+std::shared_ptr<const EmbedderRegistry> ModelDirectories(
+    std::vector<std::string> directories, const EmbedderOptions& options = {});
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_EMBEDDER_H_

@@ -1,0 +1,45 @@
+#ifndef CORKSCREW_QUANT_RESCORE_H_
+#define CORKSCREW_QUANT_RESCORE_H_
+
+// Scores with stored vectors (TQ spec 2.15) and the bfloat16 rescore column.
+// All sums are dot8 (spec 2.8): the same bits on every CPU.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "corkscrew/metric.h"
+
+namespace corkscrew {
+
+// dot8(x, y) of spec 2.8. `x`, `y` [n].
+double Dot8(absl::Span<const float> x, absl::Span<const float> y);
+
+// dot8 of the values of a bfloat16 row and a float query. `row`, `query` [n].
+double Dot8BFloat16(absl::Span<const uint16_t> row,
+                    absl::Span<const float> query);
+
+// Rounds `vector` [dim] to bfloat16, nearest even, into `row` [dim] and returns
+// an upper bound of the length of the rounding error, rounded up to float.
+float RoundToBFloat16(absl::Span<const float> vector, absl::Span<uint16_t> row);
+
+// The score of spec 2.15 from a dot product and the two lengths
+// nx = sqrt(dot8(x,x)) and nq; for kL2, nx2 = dot8(x,x) and nq2 likewise.
+struct Lengths {
+  double n = 0;   // sqrt(dot8(v,v))
+  double n2 = 0;  // dot8(v,v)
+};
+Lengths LengthsOf(absl::Span<const float> vector);
+float ScoreFromDot(Metric metric, double dot, const Lengths& x,
+                   const Lengths& q);
+
+// Bounds of ScoreFromDot() with the true vector, when `dot` was taken with its
+// bfloat16 row whose error has at most length `error`: dot error |q| e (and the
+// slack 2^-50 (nx^2 + nq^2) for kL2). *nearest >= the true score in the
+// metric's order (for kL2: <=), *farthest the other way round.
+void ScoreBounds(Metric metric, double dot, float error, const Lengths& x,
+                 const Lengths& q, float* nearest, float* farthest);
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_QUANT_RESCORE_H_
