@@ -12,7 +12,7 @@ import sys
 ALLOWED = {
     "corkscrew": set(),
     "base": set(),
-    "quant": {"base"},
+    "quant": {"corkscrew", "base"},
     "embed": {"corkscrew", "base"},
     "proto": set(),
     "db": {"corkscrew", "base", "quant"},
