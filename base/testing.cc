@@ -2,7 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
+#include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/random.h"
@@ -16,6 +20,22 @@ std::vector<float> RandomNormal(size_t n, uint64_t seed) {
   std::vector<float> values(n);
   for (float& value : values) value = static_cast<float>(random.Normal());
   return values;
+}
+
+TempDir::TempDir() {
+  std::string pattern =
+      (std::filesystem::temp_directory_path() / "corkscrew_test_XXXXXX")
+          .string();
+  if (mkdtemp(pattern.data()) == nullptr) {
+    ADD_FAILURE() << "cannot make a directory like " << pattern;
+    return;
+  }
+  path_ = pattern;
+}
+
+TempDir::~TempDir() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
 void ForEachSimdTarget(const std::function<void()>& test) {

@@ -1,7 +1,8 @@
 #ifndef CORKSCREW_BASE_TESTING_H_
 #define CORKSCREW_BASE_TESTING_H_
 
-// For tests only: matchers for Status, reproducible random data, and a loop
+// For tests only: matchers for Status, reproducible random data, temporary
+// directories, and a loop
 // over the SIMD targets.
 
 #include <cstddef>
@@ -44,6 +45,20 @@ MATCHER_P2(StatusIs, code, message, "is a Status with that code and message") {
 // sequence on every platform (to the last bits, see base/random.h), which
 // std::normal_distribution does not promise.
 std::vector<float> RandomNormal(size_t n, uint64_t seed);
+
+// A new empty directory, removed with its content at the end of the scope.
+class TempDir {
+ public:
+  TempDir();
+  ~TempDir();
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
 
 // Runs `test` once for each SIMD target that was compiled and that this CPU
 // can run. Failures name the target.
