@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Fails when a folder includes something its row in the table does not allow.
+"""Fails when a folder includes something its row in the tables does not allow.
 
-The table is the architecture; docs/architecture.md explains it in words.
+The tables are the architecture; docs/architecture.md explains it in words.
+
+  tools/check_layers.py ROOT
 """
 import pathlib
 import re
 import sys
+
+from source_tree import source_files
 
 # Folder -> folders it may include, besides itself. "corkscrew" stands for
 # include/corkscrew, "proto" for the code generated from proto/.
@@ -18,37 +22,60 @@ ALLOWED = {
     "db": {"corkscrew", "base", "quant"},
     "rpc": {"corkscrew", "base", "proto"},
     "server": {"corkscrew", "base", "embed", "rpc"},
+    "examples": {"corkscrew"},
 }
-# Third-party prefix -> the only folders that may know it.
-OWNED = {"rocksdb/": {"db"}, "grpcpp/": {"rpc"}, "hwy/": {"base", "quant", "embed"}}
+# Third-party prefix -> the only folders or files that may know it.
+OWNED = {
+    "CLI/": {"server"},
+    "google/protobuf/": {"rpc"},
+    "grpc/": {"rpc"},
+    "grpcpp/": {"rpc"},
+    "hwy/": {"quant", "embed", "base/testing.cc"},
+    "nlohmann/": {"server"},
+    "openssl/": {"base"},
+    "rocksdb/": {"db"},
+    "utf8proc.h": {"embed"},
+    "xxhash.h": {"base", "db"},
+}
+# What an application includes or copies uses these and the standard library.
+PORTABLE = {"corkscrew", "examples"}
+
+INCLUDE = re.compile(r'\s*#\s*include\s*["<]([^">]+)[">]')
 
 
 def layer_of(name):
-    if name.endswith(".pb.h"):  # Generated: corkscrew/v1/corkscrew.grpc.pb.h
+    if name.endswith(".pb.h"):  # Generated: corkscrew/v1/records.grpc.pb.h
         return "proto"
     return name.split("/")[0]
 
 
+def allowed(folder, file, name):
+    """Whether `file` (path in the repository) of `folder` may include `name`."""
+    layer = layer_of(name)
+    if layer in ALLOWED and layer != folder and layer not in ALLOWED[folder]:
+        return False
+    if folder in PORTABLE:
+        standard = re.fullmatch(r"[a-z0-9_]+", name)
+        return bool(standard) or layer in ("absl", "corkscrew")
+    return all(folder in owners or file in owners
+               for prefix, owners in OWNED.items() if name.startswith(prefix))
+
+
 def violations(root):
-    for folder, allowed in ALLOWED.items():
+    root = pathlib.Path(root)
+    for folder in ALLOWED:
         path = root / ("include/corkscrew" if folder == "corkscrew" else folder)
-        for file in sorted(p for p in path.rglob("*") if p.suffix in {".h", ".cc"}):
-            if re.search(r"_(test|fuzz)$", file.stem):
+        for source in source_files(path, {".h", ".cc"}):
+            if re.search(r"_(test|fuzz)$", source.stem):
                 continue
-            for line in file.read_text().splitlines():
-                match = re.match(r'\s*#\s*include\s*["<]([^">]+)[">]', line)
-                if not match:
-                    continue
-                name = match[1]
-                layer = layer_of(name)
-                inside = layer not in ALLOWED or layer == folder or layer in allowed
-                owned = all(folder in owners for prefix, owners in OWNED.items()
-                            if name.startswith(prefix))
-                if not (inside and owned):
-                    yield f"{file.relative_to(root)}: must not include {name}"
+            file = source.relative_to(root).as_posix()
+            for line in source.read_text().splitlines():
+                match = INCLUDE.match(line)
+                if match and not allowed(folder, file, match[1]):
+                    yield f"{file}: must not include {match[1]}"
 
 
 if __name__ == "__main__":
-    found = list(violations(pathlib.Path(sys.argv[1])))
+    found = list(violations(sys.argv[1]))
     print("\n".join(found))
     sys.exit(bool(found))
