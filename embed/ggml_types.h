@@ -4,9 +4,8 @@
 // Sizes and values of ggml's block-quantized types (ggml, ggml-quants.c).
 
 #include <cstddef>
-#include <cstdint>
+#include <string>
 
-#include "absl/strings/string_view.h"
 #include "embed/gguf.h"
 
 namespace corkscrew {
@@ -18,8 +17,8 @@ struct GgmlBlock {
 };
 GgmlBlock BlockOf(GgmlType type);
 
-// The usual name ("Q8_0"), or "type N".
-absl::string_view NameOf(GgmlType type);
+// The usual name ("Q8_0"), or "type N" for an unknown type.
+std::string NameOf(GgmlType type);
 
 // True if DequantizeRow() knows the type.
 bool CanDequantize(GgmlType type);
