@@ -4,7 +4,16 @@
 // Evaluation of metadata filters. The one place that compares values: every
 // index and every row-by-row check uses these functions.
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "corkscrew/filter.h"
 #include "corkscrew/metadata.h"
 
@@ -18,6 +27,23 @@ absl::Status ValidateFilter(const Filter& filter);
 // Whether `metadata` satisfies the validated `filter`; semantics in
 // corkscrew/filter.h.
 bool Matches(const Filter& filter, const Metadata& metadata);
+
+// A list of strings inside a stored row: `size` times a native u32 length and
+// that many bytes.
+struct PackedStrings {
+  size_t size = 0;
+  const char* bytes = nullptr;
+};
+
+// A metadata value where it lies; borrows it.
+using ValueView = std::variant<bool, int64_t, double, absl::string_view,
+                               const std::vector<std::string>*, PackedStrings>;
+
+// Matches() for metadata in any form: `find` returns the value of a key, or
+// nullopt if the record does not have it.
+bool MatchesFields(
+    const Filter& filter,
+    absl::FunctionRef<std::optional<ValueView>(absl::string_view key)> find);
 
 }  // namespace corkscrew
 
