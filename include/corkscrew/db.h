@@ -80,10 +80,10 @@ class Db {
   // Creates a collection and returns it.
   //   InvalidArgument     a name or option outside its range; no model and no
   //                       dim; a dim other than the model's
-  //   AlreadyExists       the name is taken; names both descriptors'
-  //   differences NotFound            no such model FailedPrecondition  a
-  //   model, but no Options::embedders ResourceExhausted   kMaxCollections
-  //   exist
+  //   AlreadyExists       the name is taken; says where the descriptors differ
+  //   NotFound            no such model
+  //   FailedPrecondition  a model, but no Options::embedders
+  //   ResourceExhausted   kMaxCollections exist
   virtual absl::StatusOr<std::shared_ptr<Collection>> CreateCollection(
       absl::string_view name, const CollectionOptions& options,
       const CallOptions& call = {}) = 0;

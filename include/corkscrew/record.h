@@ -68,7 +68,7 @@ struct RecordView {
   const Metadata* metadata = nullptr;   // Null is empty.
 
   RecordView() = default;
-  explicit RecordView(absl::string_view id) : id(id) {}
+  explicit RecordView(absl::string_view record_id) : id(record_id) {}
   // Views all of `record`, which must outlive this.
   explicit RecordView(const Record& record)
       : id(record.id),
