@@ -99,7 +99,8 @@ class Quantizer {
   absl::Status Validate(absl::Span<const uint8_t> code,
                         const CodeScalars& scalars) const;
 
-  // Writes the least-squares reconstruction (spec 2.16) to `vector` [dim].
+  // Writes the reconstruction (docs/quantizer.md, 2.16) to `vector` [dim]:
+  // least squares for kMse, kIp's own for kIp.
   void Decode(absl::Span<const uint8_t> code, const CodeScalars& scalars,
               absl::Span<float> vector) const;
 
@@ -108,7 +109,8 @@ class Quantizer {
 
   // Writes the score (spec 2.14) of `query` and code i to scores[i], for
   // canonical rows `codes` [n, code_bytes()] with `scalars` [n]. Allocates
-  // nothing. Sizes are checked in debug builds only.
+  // nothing. kIp has no kCosine: the specification defines none. Sizes and that
+  // are checked in debug builds only.
   void Score(const PreparedQuery& query, Metric metric,
              absl::Span<const uint8_t> codes,
              absl::Span<const CodeScalars> scalars,
