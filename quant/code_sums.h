@@ -1,7 +1,7 @@
 #ifndef CORKSCREW_QUANT_CODE_SUMS_H_
 #define CORKSCREW_QUANT_CODE_SUMS_H_
 
-// The integer half of scoring (docs/quantizer.md, 14): sums of query integer
+// The integer half of scoring (docs/quantizer.md, 2.14): sums of query integer
 // times code level over the coordinates of each row, exact, hence equal on
 // every CPU. Reads canonical code bytes as they are stored.
 

@@ -1,7 +1,7 @@
 #ifndef CORKSCREW_QUANT_CODEBOOK_H_
 #define CORKSCREW_QUANT_CODEBOOK_H_
 
-// The codebooks of the TQ specification (docs/quantizer.md, 9): Lloyd-Max
+// The codebooks of the TQ specification (docs/quantizer.md, 2.9): Lloyd-Max
 // levels of N(0, 1) as integer tables. Part of the format.
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The golden vectors of the TQ specification (docs/quantizer.md, 19): the
+// The golden vectors of the TQ specification (docs/quantizer.md, 2.19): the
 // reference of these tests and the library must both give every value in them.
 
 #include <algorithm>
@@ -86,7 +86,7 @@ std::vector<T> Head(const std::vector<T>& values, const json& first) {
   return {values.begin(), values.begin() + first.size()};
 }
 
-// The input kinds of section 19; all are exact in float.
+// The input kinds of section 2.19; all are exact in float.
 std::vector<float> Input(const json& input, size_t dim) {
   const std::string kind = input["kind"];
   std::vector<float> x(dim, 0.0f);
@@ -440,7 +440,7 @@ TEST(GoldenTest, LibraryGivesEveryRecordScoreAndVector) {
   }
 }
 
-// The example of section 17, of which the golden file holds only the results.
+// The example of section 2.17, of which the golden file holds only the results.
 TEST(GoldenTest, RotationGivesTheWorkedExampleRoundByRound) {
   const Rotation rotation(8, 42, RotationKind::kMain);
   std::vector<int32_t> v = {1174640, 2349280, 3523920, 4698560,

@@ -1,7 +1,7 @@
 #ifndef CORKSCREW_QUANT_PACKING_H_
 #define CORKSCREW_QUANT_PACKING_H_
 
-// The bit string of a code (docs/quantizer.md, 10): value j occupies bits
+// The bit string of a code (docs/quantizer.md, 2.10): value j occupies bits
 // j * bits to j * bits + bits - 1, least significant first. Part of the format.
 
 #include <cstddef>

@@ -1,7 +1,8 @@
 #ifndef CORKSCREW_QUANT_PREPARED_QUERY_H_
 #define CORKSCREW_QUANT_PREPARED_QUERY_H_
 
-// What a PreparedQuery holds (docs/quantizer.md, 13). For quant/ and its tests.
+// What a PreparedQuery holds (docs/quantizer.md, 2.13). For quant/ and its
+// tests.
 
 #include "corkscrew/quantizer.h"
 #include "quant/code_sums.h"

@@ -69,7 +69,7 @@ std::string PermutationTag(bool sketch) {
 }
 std::string SignTag(bool sketch) { return sketch ? "tq1.qsgn" : "tq1.sign"; }
 
-// Section 8; false for a rejected vector.
+// Section 2.8; false for a rejected vector.
 bool FixedPoint(const std::vector<float>& x, double* norm64, double* norm,
                 std::vector<int32_t>* v) {
   for (const float value : x) {
@@ -88,7 +88,7 @@ bool FixedPoint(const std::vector<float>& x, double* norm64, double* norm,
   return true;
 }
 
-// q_j of section 13; returns m.
+// q_j of section 2.13; returns m.
 int64_t Grid(const std::vector<int32_t>& rotated, int grid,
              std::vector<int32_t>* q) {
   int64_t largest = 0;

@@ -15,31 +15,31 @@
 
 namespace corkscrew::reference {
 
-// Section 3.
+// Section 2.3.
 struct Generator {
   uint64_t state;
   uint64_t Next();
   uint64_t Bounded(uint64_t n);
 };
 
-// Section 4. `tag` [8] characters.
+// Section 2.4. `tag` [8] characters.
 uint64_t Derive(uint64_t seed, const std::string& tag, uint64_t dim,
                 uint64_t round);
 
-// Section 5.
+// Section 2.5.
 std::vector<int32_t> Permutation(uint64_t seed, const std::string& tag,
                                  size_t dim, uint64_t round);
 std::vector<int32_t> Signs(uint64_t seed, const std::string& tag, size_t dim,
                            uint64_t round);
 
-// Section 6.
+// Section 2.6.
 std::vector<size_t> Blocks(size_t dim);
 size_t Rounds(size_t dim);
 
-// Section 8.
+// Section 2.8.
 double Dot8(const std::vector<float>& x, const std::vector<float>& y);
 
-// Section 10: bit by bit.
+// Section 2.10: bit by bit.
 std::vector<uint8_t> Pack(const std::vector<uint8_t>& values, int bits);
 std::vector<uint8_t> Unpack(const std::vector<uint8_t>& bytes, size_t n,
                             int bits);

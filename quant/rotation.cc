@@ -15,7 +15,7 @@
 namespace corkscrew {
 namespace {
 
-// Largest block whose transform cannot overflow int32 (docs/quantizer.md, 7).
+// Largest block whose transform cannot overflow int32 (docs/quantizer.md, 2.7).
 constexpr size_t kMaxBlock = 4096;
 constexpr int64_t kRootHalf = 1518500250;  // 2^31 / sqrt(2)
 

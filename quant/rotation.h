@@ -2,8 +2,8 @@
 #define CORKSCREW_QUANT_ROTATION_H_
 
 // The randomized Hadamard transform of the TQ specification (docs/quantizer.md,
-// 5 to 7): rounds of {permutation, signs, block Walsh-Hadamard transform} in
-// integers. Results are equal on every CPU.
+// 2.5 to 2.7): rounds of {permutation, signs, block Walsh-Hadamard transform}
+// in integers. Results are equal on every CPU.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
 #ifndef CORKSCREW_QUANT_SPLITMIX_H_
 #define CORKSCREW_QUANT_SPLITMIX_H_
 
-// The random numbers of the TQ specification (docs/quantizer.md, 3 to 5):
+// The random numbers of the TQ specification (docs/quantizer.md, 2.3 to 2.5):
 // SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) and the derivation of seeds.
 // Part of the format.
 
