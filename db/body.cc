@@ -1,0 +1,122 @@
+#include "db/body.h"
+
+#include <bit>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/crc32c.h"
+#include "base/cursor.h"
+#include "corkscrew/limits.h"
+#include "db/encode.h"
+
+namespace corkscrew {
+namespace {
+
+static_assert(std::endian::native == std::endian::little,
+              "vectors are stored as they are in memory");
+
+constexpr size_t kMaxVectorBytes = kMaxDim * sizeof(float) + 16;
+
+}  // namespace
+
+EncodedBody EncodeBody(absl::string_view key, const Body& body) {
+  EncodedBody out;
+  AppendBig(static_cast<uint8_t>(body.kind), &out.head);
+  AppendBig(static_cast<uint8_t>(body.form), &out.head);
+  AppendBig(static_cast<uint64_t>(body.wall_ms), &out.head);
+  AppendBig(body.expires_ms, &out.head);
+  AppendBig(static_cast<uint32_t>(body.vector.size()), &out.head);
+  AppendBig(static_cast<uint32_t>(body.metadata.size()), &out.head);
+  AppendBig(static_cast<uint32_t>(body.text.size()), &out.head);
+  uint32_t crc = Crc32c(key);
+  for (const absl::string_view part :
+       {absl::string_view(out.head), body.vector, body.metadata, body.text}) {
+    crc = ExtendCrc32c(crc, part);
+  }
+  AppendBig(crc, &out.tail);
+  return out;
+}
+
+std::string EncodeBodyToString(absl::string_view key, const Body& body) {
+  const EncodedBody encoded = EncodeBody(key, body);
+  return absl::StrCat(encoded.head, body.vector, body.metadata, body.text,
+                      encoded.tail);
+}
+
+absl::StatusOr<Body> DecodeBody(absl::string_view key,
+                                absl::string_view value) {
+  uint32_t crc;
+  if (value.size() < sizeof(crc)) {
+    return absl::DataLossError("body is cut short");
+  }
+  const size_t size = value.size() - sizeof(crc);
+  Cursor tail(value.substr(size));
+  if (!tail.ReadBig(&crc) ||
+      crc != ExtendCrc32c(Crc32c(key), value.substr(0, size))) {
+    return absl::DataLossError("body does not match its checksum");
+  }
+  Cursor cursor(value.substr(0, size));
+  Body body;
+  uint8_t kind, form;
+  uint64_t wall_ms;
+  uint32_t vector_size, metadata_size, text_size;
+  if (!cursor.ReadBig(&kind) || kind < 1 ||
+      kind > static_cast<uint8_t>(OpKind::kDelete) || !cursor.ReadBig(&form) ||
+      form > static_cast<uint8_t>(VectorForm::kCode) ||
+      !cursor.ReadBig(&wall_ms) || !cursor.ReadBig(&body.expires_ms) ||
+      !cursor.ReadBig(&vector_size) || vector_size > kMaxVectorBytes ||
+      !cursor.ReadBig(&metadata_size) || metadata_size > kMaxMetadataBytes ||
+      !cursor.ReadBig(&text_size) || text_size > kMaxTextBytes ||
+      !cursor.ReadBytes(vector_size, &body.vector) ||
+      !cursor.ReadBytes(metadata_size, &body.metadata) ||
+      !cursor.ReadBytes(text_size, &body.text) || !cursor.done()) {
+    return absl::DataLossError("body is malformed");
+  }
+  body.kind = static_cast<OpKind>(kind);
+  body.form = static_cast<VectorForm>(form);
+  body.wall_ms = static_cast<int64_t>(wall_ms);
+  const bool empty = vector_size + metadata_size + text_size == 0;
+  if ((body.form == VectorForm::kNone) != (vector_size == 0) ||
+      (body.kind == OpKind::kDelete) != empty) {
+    return absl::DataLossError("body is malformed");
+  }
+  return body;
+}
+
+std::string FloatsToBytes(absl::Span<const float> vector) {
+  return std::string(reinterpret_cast<const char*>(vector.data()),
+                     vector.size() * sizeof(float));
+}
+
+bool BytesToFloats(absl::string_view bytes, absl::Span<float> vector) {
+  if (bytes.size() != vector.size() * sizeof(float)) return false;
+  std::memcpy(vector.data(), bytes.data(), bytes.size());
+  return true;
+}
+
+std::string CodeToBytes(absl::Span<const uint8_t> code, CodeScalars scalars) {
+  std::string out(reinterpret_cast<const char*>(code.data()), code.size());
+  out.append(reinterpret_cast<const char*>(&scalars.norm), sizeof(float));
+  out.append(reinterpret_cast<const char*>(&scalars.scale), sizeof(float));
+  return out;
+}
+
+bool BytesToCode(absl::string_view bytes, absl::Span<uint8_t> code,
+                 CodeScalars* scalars) {
+  if (bytes.size() != code.size() + 2 * sizeof(float)) return false;
+  std::memcpy(code.data(), bytes.data(), code.size());
+  std::memcpy(&scalars->norm, bytes.data() + code.size(), sizeof(float));
+  std::memcpy(&scalars->scale, bytes.data() + code.size() + sizeof(float),
+              sizeof(float));
+  return true;
+}
+
+}  // namespace corkscrew

@@ -1,0 +1,65 @@
+#ifndef CORKSCREW_DB_BODY_H_
+#define CORKSCREW_DB_BODY_H_
+
+// Bodies of versions: the values of the body family (docs/storage_format.md,
+// "Bodies"). Each carries a CRC-32C over its key and itself.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "corkscrew/quantizer.h"
+#include "db/op.h"
+
+namespace corkscrew {
+
+// How the vector of a body is stored. Part of the format.
+enum class VectorForm : uint8_t {
+  kNone = 0,
+  kFloat32 = 1,   // The original: little-endian floats.
+  kBFloat16 = 2,  // Not written by this version.
+  kCode = 3,  // Canonical code, then norm and scale as little-endian floats.
+};
+
+// Borrows its parts.
+struct Body {
+  OpKind kind = OpKind::kPut;
+  VectorForm form = VectorForm::kNone;
+  int64_t wall_ms = 0;
+  uint64_t expires_ms = 0;
+  absl::string_view vector = {};    // Bytes in `form`.
+  absl::string_view metadata = {};  // Canonical encoding; empty: tombstone.
+  absl::string_view text = {};
+};
+
+// A body as the four pieces to write, in order: head, body.vector,
+// body.metadata, body.text, tail.
+struct EncodedBody {
+  std::string head;
+  std::string tail;
+};
+EncodedBody EncodeBody(absl::string_view key, const Body& body);
+
+// The body in one string, for tests and tools.
+std::string EncodeBodyToString(absl::string_view key, const Body& body);
+
+// Reads the value of the row `key`; the result borrows `value`.
+//   DataLoss  the checksum or the form is wrong
+absl::StatusOr<Body> DecodeBody(absl::string_view key, absl::string_view value);
+
+// Bytes of a vector as stored, and back. The readers return false if the size
+// is not the one of `dim` or `code_bytes`.
+std::string FloatsToBytes(absl::Span<const float> vector);
+[[nodiscard]] bool BytesToFloats(absl::string_view bytes,
+                                 absl::Span<float> vector);
+std::string CodeToBytes(absl::Span<const uint8_t> code, CodeScalars scalars);
+[[nodiscard]] bool BytesToCode(absl::string_view bytes,
+                               absl::Span<uint8_t> code, CodeScalars* scalars);
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_BODY_H_
