@@ -19,6 +19,8 @@ if(CORKSCREW_SANITIZE)
 endif()
 
 # corkscrew_library(<folder> SRCS <files> DEPS <targets>)
+# Makes corkscrew_<folder>, also called corkscrewdb::<folder> as in the installed
+# package. To be installed it must be named in cmake/install.cmake.
 function(corkscrew_library name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
   add_library(corkscrew_${name} STATIC ${ARG_SRCS})
@@ -28,7 +30,8 @@ function(corkscrew_library name)
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
   target_compile_features(corkscrew_${name} PUBLIC cxx_std_20)
   set_target_properties(corkscrew_${name} PROPERTIES
-    POSITION_INDEPENDENT_CODE ON)
+    POSITION_INDEPENDENT_CODE ON EXPORT_NAME ${name})
+  add_library(corkscrewdb::${name} ALIAS corkscrew_${name})
 endfunction()
 
 # corkscrew_test(<name> SRCS <files> DEPS <targets> [LABELS <labels>]
