@@ -1,0 +1,190 @@
+#ifndef CORKSCREW_DB_GROWING_BLOCK_H_
+#define CORKSCREW_DB_GROWING_BLOCK_H_
+
+// The slots of an index, in columns: one slot per version that is not a
+// tombstone, alive for Lamport times [born, died). Slots are only appended, in
+// chunks that never move; of a slot that is there only `died` changes, once.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "corkscrew/quantizer.h"
+#include "corkscrew/record.h"
+#include "db/byte_arena.h"
+#include "db/index.h"
+#include "db/stable_vector.h"
+#include "db/string_table.h"
+
+namespace corkscrew {
+
+// An uninitialized array that starts at a cache line.
+template <typename T>
+class Column {
+ public:
+  Column() = default;
+  explicit Column(size_t size)
+      : data_(size == 0 ? nullptr
+                        : static_cast<T*>(::operator new (
+                              size * sizeof(T), std::align_val_t{64}))) {
+    static_assert(std::is_trivially_destructible_v<T>);
+  }
+
+  T* get() const { return data_.get(); }
+  T& operator[](size_t i) const { return data_.get()[i]; }
+
+ private:
+  struct Free {
+    void operator()(T* data) const {
+      ::operator delete (data, std::align_val_t{64});
+    }
+  };
+  std::unique_ptr<T, Free> data_;
+};
+
+// One writer at a time calls Add() and Publish(); any thread calls the rest,
+// with slots below a count that it got from snapshot().
+class GrowingBlock {
+ public:
+  static constexpr Lamport kAlive = std::numeric_limits<Lamport>::max();
+  static constexpr size_t kNoRescoreColumn = 0;
+
+  // `rescore_dim` is the dimension, or kNoRescoreColumn.
+  GrowingBlock(size_t code_bytes, size_t rescore_dim)
+      : code_bytes_(code_bytes), rescore_dim_(rescore_dim) {}
+
+  // As Index::Add(). At most 2^32 - 1 slots.
+  void Add(const IndexEntry& entry);
+  // As Index::Publish().
+  void Publish(Lamport now);
+
+  // What a reader may see: the first `slots` slots, at `now` or before.
+  struct Snapshot {
+    Lamport now = 0;
+    size_t slots = 0;
+  };
+  Snapshot snapshot() const;
+
+  // Slots [first, first + size) whose columns lie one after the other.
+  struct Run {
+    size_t size;
+    const uint8_t* codes;        // [size, code_bytes]
+    const CodeScalars* scalars;  // [size]
+  };
+  // Returns the run from `first` to `last` or the end of the chunk.
+  Run RunAt(size_t first, size_t last) const;
+
+  // Whether the slot is the version of its record at time `at`.
+  bool IsAlive(size_t slot, Lamport at) const {
+    const auto [chunk, i] = Find(slot);
+    return chunk.born[i] <= at &&
+           at < chunk.died[i].load(std::memory_order_relaxed);
+  }
+
+  absl::string_view id(size_t slot) const {
+    const auto [chunk, i] = Find(slot);
+    return ids_.Get(chunk.ids_begin + chunk.id[i]);
+  }
+  BodyKey body(size_t slot) const;
+
+  // Equal metadata has one row (metadata_row.h), numbered from 0.
+  uint32_t metadata_number(size_t slot) const {
+    const auto [chunk, i] = Find(slot);
+    return chunk.metadata[i];
+  }
+  absl::string_view metadata_row(uint32_t number) const {
+    return metadata_.Get(metadata_positions_[number]);
+  }
+  // How many rows the slots of a snapshot taken before have, or more.
+  size_t metadata_rows() const {
+    return metadata_rows_.load(std::memory_order_acquire);
+  }
+
+  // The rescore column.
+  struct RescoreRow {
+    absl::Span<const uint16_t> row;  // [dim] bfloat16
+    double n2;                       // dot8 of the original with itself.
+    float error;                     // Bound of the row's rounding error.
+  };
+  RescoreRow rescore_row(size_t slot) const {
+    const auto [chunk, i] = Find(slot);
+    return {{chunk.rows.get() + i * rescore_dim_, rescore_dim_},
+            chunk.n2[i],
+            chunk.error[i]};
+  }
+
+  // Memory in use, at its real capacity.
+  size_t index_bytes() const {
+    return index_bytes_.load(std::memory_order_relaxed);
+  }
+  size_t rescore_bytes() const {
+    return rescore_bytes_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  // 64 slots in a small collection; 4096 from the seventh chunk on.
+  using Map = ChunkMap<6, 12>;
+
+  struct Chunk {
+    Chunk(size_t size, size_t code_bytes, size_t rescore_dim);
+
+    Column<uint8_t> codes;
+    Column<CodeScalars> scalars;
+    Column<Lamport> born;
+    Column<std::atomic<Lamport>> died;
+    Column<uint64_t> seq;
+    Column<uint32_t> origin;
+    Column<uint16_t> shard;
+    Column<uint32_t> id;  // Position in ids_, less ids_begin.
+    Column<uint32_t> metadata;
+    Column<uint16_t> rows;  // Rescore column.
+    Column<double> n2;
+    Column<float> error;
+    uint64_t ids_begin = 0;
+  };
+
+  struct Place {
+    const Chunk& chunk;
+    size_t i;
+  };
+  Place Find(size_t slot) const {
+    const Map::Place place = Map::Find(slot);
+    return {*chunks_[place.chunk], place.offset};
+  }
+
+  uint32_t MetadataNumber(const Metadata& metadata);
+  void EndLife(uint32_t slot, Lamport at);
+  void CountBytes();
+
+  const size_t code_bytes_;
+  const size_t rescore_dim_;
+
+  // Appended by the writer; elements below the published counts are read by
+  // everybody.
+  StableVector<std::unique_ptr<Chunk>> chunks_;
+  ByteArena ids_;
+  ByteArena metadata_;
+  StableVector<uint64_t> metadata_positions_;
+
+  // The writer's own.
+  size_t slots_ = 0;
+  size_t chunk_slots_ = 0;        // Room for slots in all chunks.
+  StringTable latest_;            // Id -> slot of its latest version.
+  StringTable metadata_numbers_;  // Row -> its number.
+
+  std::atomic<Lamport> published_now_ = 0;
+  std::atomic<size_t> published_slots_ = 0;
+  std::atomic<size_t> metadata_rows_ = 0;
+  std::atomic<size_t> index_bytes_ = 0;
+  std::atomic<size_t> rescore_bytes_ = 0;
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_GROWING_BLOCK_H_

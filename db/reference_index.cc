@@ -1,0 +1,186 @@
+#include "db/reference_index.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "db/filter.h"
+
+namespace corkscrew::reference {
+namespace {
+
+struct Scored {
+  float score;
+  const Written* written;
+};
+
+void SortAndCut(Metric metric, size_t n, std::vector<Scored>* scored) {
+  std::sort(scored->begin(), scored->end(),
+            [metric](const Scored& a, const Scored& b) {
+              if (a.score != b.score) {
+                return metric == Metric::kL2 ? a.score < b.score
+                                             : a.score > b.score;
+              }
+              return a.written->body.id < b.written->body.id;
+            });
+  if (scored->size() > n) scored->resize(n);
+}
+
+}  // namespace
+
+double Dot8(const std::vector<float>& x, const std::vector<float>& y) {
+  double a[8] = {};
+  for (size_t i = 0; i < x.size(); ++i) a[i % 8] += double{x[i]} * double{y[i]};
+  return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
+}
+
+std::vector<float> ToBFloat16(const std::vector<float>& x) {
+  std::vector<float> out;
+  for (const float value : x) {
+    // The two neighbours with 8 significant bits; the nearer one, else the
+    // even.
+    const uint32_t low = std::bit_cast<uint32_t>(value) & 0xFFFF0000;
+    const auto below = std::bit_cast<float>(low);
+    const auto above = std::bit_cast<float>(low + 0x10000);
+    const double to_below = std::fabs(double{value} - double{below});
+    const double to_above = std::fabs(double{above} - double{value});
+    const bool even = (low & 0x10000) == 0;
+    out.push_back(
+        to_below < to_above || (to_below == to_above && even) ? below : above);
+  }
+  return out;
+}
+
+float Score(Metric metric, double dot, const std::vector<float>& x,
+            const std::vector<float>& q) {
+  const double x2 = Dot8(x, x);
+  const double q2 = Dot8(q, q);
+  if (metric == Metric::kDot) return static_cast<float>(dot);
+  if (metric == Metric::kL2) {
+    return static_cast<float>(std::max(0.0, (x2 + q2) - 2 * dot));
+  }
+  if (x2 == 0 || q2 == 0) return 0;
+  return static_cast<float>(dot / (std::sqrt(x2) * std::sqrt(q2)));
+}
+
+std::vector<const Written*> History::At(Lamport at) const {
+  std::map<std::string, const Written*> latest;
+  for (const Written& written : all_) {
+    if (written.body.lamport <= at) latest[written.body.id] = &written;
+  }
+  std::vector<const Written*> alive;
+  for (const auto& [id, written] : latest) {
+    if (written->metadata.has_value()) alive.push_back(written);
+  }
+  return alive;
+}
+
+std::vector<IndexHit> History::Search(const IndexOptions& options,
+                                      const Quantizer& quantizer,
+                                      const IndexQuery& query,
+                                      Lamport now) const {
+  const Metric metric = options.metric;
+  const std::vector<float> q(query.vector.begin(), query.vector.end());
+  std::vector<Scored> scored;
+  for (const Written* written : At(std::min(now, query.at.value_or(now)))) {
+    if (query.filter != nullptr &&
+        !Matches(*query.filter, *written->metadata)) {
+      continue;
+    }
+    if (written->body.id != query.exclude_id) scored.push_back({0, written});
+  }
+  if (!query.exact) {
+    const PreparedQuery prepared = *quantizer.Prepare(q);
+    for (Scored& s : scored) {
+      std::vector<uint8_t> code(quantizer.code_bytes());
+      CodeScalars scalars;
+      quantizer.Encode(s.written->vector, absl::MakeSpan(code), &scalars)
+          .IgnoreError();
+      quantizer.Score(prepared, metric, code, {&scalars, 1}, {&s.score, 1});
+    }
+  }
+  if (options.rescore_column) {
+    if (!query.exact) {
+      SortAndCut(metric, std::ceil(double{query.oversample} * query.k),
+                 &scored);
+      for (Scored& s : scored) {
+        s.score = Score(metric, Dot8(ToBFloat16(s.written->vector), q),
+                        s.written->vector, q);
+      }
+      SortAndCut(metric, 2 * query.k, &scored);
+    }
+    for (Scored& s : scored) {
+      s.score = Score(metric, Dot8(s.written->vector, q), s.written->vector, q);
+    }
+  }
+  SortAndCut(metric, query.k, &scored);
+  std::vector<IndexHit> hits;
+  for (const Scored& s : scored) {
+    if (query.min_score.has_value() &&
+        (metric == Metric::kL2 ? s.score > *query.min_score
+                               : s.score < *query.min_score)) {
+      continue;
+    }
+    hits.push_back({s.written->body, s.score});
+  }
+  return hits;
+}
+
+absl::Status History::ReadOriginals(absl::Span<const BodyKey> bodies,
+                                    absl::Span<float> vectors) const {
+  for (size_t i = 0; i < bodies.size(); ++i) {
+    const auto found =
+        std::find_if(all_.begin(), all_.end(), [&](const Written& w) {
+          return w.body.id == bodies[i].id && w.body.seq == bodies[i].seq &&
+                 w.body.lamport == bodies[i].lamport &&
+                 w.body.origin == bodies[i].origin &&
+                 w.body.shard == bodies[i].shard;
+        });
+    if (found == all_.end()) {
+      return absl::DataLossError(absl::StrCat("no body for ", bodies[i].id));
+    }
+    std::copy(found->vector.begin(), found->vector.end(),
+              vectors.begin() + static_cast<ptrdiff_t>(i * dim_));
+  }
+  return absl::OkStatus();
+}
+
+void AddTo(Index* index, const IndexOptions& options, const Written& written) {
+  if (!written.metadata.has_value()) {
+    index->Add({.body = &written.body});
+    return;
+  }
+  std::vector<uint8_t> code(index->quantizer().code_bytes());
+  IndexEntry entry{.body = &written.body, .metadata = &*written.metadata};
+  index->quantizer()
+      .Encode(written.vector, absl::MakeSpan(code), &entry.scalars)
+      .IgnoreError();
+  entry.code = code;
+  if (options.rescore_column) entry.original = written.vector;
+  index->Add(entry);
+}
+
+std::unique_ptr<Index> MakeIndex(const IndexOptions& options,
+                                 const std::vector<Written>& history,
+                                 Lamport now) {
+  std::unique_ptr<Index> index = *Index::Create(options);
+  for (const Written& written : history) AddTo(index.get(), options, written);
+  index->Publish(now);
+  return index;
+}
+
+std::vector<std::string> Describe(const std::vector<IndexHit>& hits) {
+  std::vector<std::string> out;
+  for (const IndexHit& hit : hits) {
+    out.push_back(absl::StrFormat("%s@%d.%d.%d.%d=%a", hit.body.id,
+                                  hit.body.lamport, hit.body.origin,
+                                  hit.body.seq, hit.body.shard, hit.score));
+  }
+  return out;
+}
+
+}  // namespace corkscrew::reference

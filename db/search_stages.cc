@@ -1,0 +1,189 @@
+#include "db/search_stages.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "base/status_macros.h"
+
+namespace corkscrew {
+namespace {
+
+// Slots per call of the scoring kernel, so that several queries find the codes
+// in the first-level cache.
+constexpr size_t kScoreBlock = 256;
+// Slots that are passed over with one test.
+constexpr size_t kTestBlock = 64;
+
+// Whether one of `scores` [n] is `threshold` or better. Without branches, so
+// that the compiler uses vectors.
+bool AnyReaches(const float* scores, size_t n, float threshold) {
+  int hits = 0;
+  if (n == kTestBlock) {
+    for (size_t i = 0; i < kTestBlock; ++i) hits += scores[i] >= threshold;
+  } else {
+    for (size_t i = 0; i < n; ++i) hits += scores[i] >= threshold;
+  }
+  return hits != 0;
+}
+
+void OfferBlock(const SlotFilter& filter, const float* scores, size_t first,
+                size_t n, TopSlots* top) {
+  for (size_t begin = 0; begin < n; begin += kTestBlock) {
+    const size_t end = std::min(n, begin + kTestBlock);
+    if (!AnyReaches(scores + begin, end - begin, top->threshold())) continue;
+    for (size_t i = begin; i < end; ++i) {
+      if (scores[i] >= top->threshold() && filter.Admits(first + i)) {
+        top->Offer({scores[i], static_cast<uint32_t>(first + i)});
+      }
+    }
+  }
+}
+
+float Oriented(Metric metric, float score) {
+  return metric == Metric::kL2 ? -score : score;
+}
+
+Lengths LengthsFrom(double n2) { return {std::sqrt(n2), n2}; }
+
+// Originals are read in parts of this size at most.
+constexpr size_t kReadBytes = size_t{4} << 20;
+
+size_t RowsPerRead(size_t dim) {
+  return std::max<size_t>(16, kReadBytes / (dim * sizeof(float)));
+}
+
+}  // namespace
+
+void ScanCodes(const SearchContext& context,
+               absl::Span<const SearchTask* const> tasks, size_t first,
+               size_t last, absl::Span<TopSlots> tops) {
+  const size_t code_bytes = context.quantizer.code_bytes();
+  std::array<float, kScoreBlock> scores;
+  while (first < last) {
+    const GrowingBlock::Run run =
+        context.block.RunAt(first, std::min(last, first + kScoreBlock));
+    for (size_t t = 0; t < tasks.size(); ++t) {
+      context.quantizer.Score(*tasks[t]->prepared, context.metric,
+                              {run.codes, run.size * code_bytes},
+                              {run.scalars, run.size},
+                              {scores.data(), run.size});
+      if (context.metric == Metric::kL2) {
+        for (size_t i = 0; i < run.size; ++i) scores[i] = -scores[i];
+      }
+      OfferBlock(tasks[t]->filter, scores.data(), first, run.size, &tops[t]);
+    }
+    first += run.size;
+  }
+}
+
+std::vector<Candidate> RescoreWithColumn(
+    const SearchContext& context, const SearchTask& task, size_t keep,
+    absl::Span<const Candidate> candidates) {
+  TopSlots top(keep, BestFirst{&context.block});
+  for (const Candidate& candidate : candidates) {
+    const GrowingBlock::RescoreRow row =
+        context.block.rescore_row(candidate.slot);
+    const double dot = Dot8BFloat16(row.row, task.query->vector);
+    const float score =
+        ScoreFromDot(context.metric, dot, LengthsFrom(row.n2), task.lengths);
+    top.Offer({Oriented(context.metric, score), candidate.slot});
+  }
+  return top.Take();
+}
+
+absl::Status ScoreOriginals(const SearchContext& context,
+                            const SearchTask& task,
+                            absl::Span<Candidate> candidates) {
+  const size_t dim = task.query->vector.size();
+  const size_t rows = std::min(RowsPerRead(dim), candidates.size());
+  std::vector<float> vectors(rows * dim);
+  std::vector<BodyKey> bodies;
+  bodies.reserve(rows);
+  while (!candidates.empty()) {
+    const absl::Span<Candidate> part = candidates.subspan(0, rows);
+    bodies.clear();
+    for (const Candidate& c : part) {
+      bodies.push_back(context.block.body(c.slot));
+    }
+    CORKSCREW_RETURN_IF_ERROR(context.originals.ReadOriginals(
+        bodies, absl::MakeSpan(vectors).subspan(0, part.size() * dim)));
+    for (size_t i = 0; i < part.size(); ++i) {
+      const double dot =
+          Dot8({vectors.data() + i * dim, dim}, task.query->vector);
+      const double n2 = context.block.rescore_row(part[i].slot).n2;
+      part[i].score = Oriented(
+          context.metric,
+          ScoreFromDot(context.metric, dot, LengthsFrom(n2), task.lengths));
+    }
+    candidates.remove_prefix(part.size());
+  }
+  return absl::OkStatus();
+}
+
+void OpenSlots::Offer(uint32_t slot, float lower, float upper) {
+  if (upper < lower_.threshold()) return;
+  lower_.Offer({lower, slot});
+  open_.push_back({upper, slot});
+  if (open_.size() >= prune_at_) Prune();
+}
+
+void OpenSlots::Prune() {
+  lower_.Cut();
+  const float threshold = lower_.threshold();
+  std::erase_if(
+      open_, [threshold](const Candidate& c) { return c.score < threshold; });
+  prune_at_ = std::max<size_t>(1024, 2 * open_.size());
+}
+
+void OpenSlots::Merge(OpenSlots other) {
+  for (const Candidate& lower : other.lower_.Take()) lower_.Offer(lower);
+  open_.insert(open_.end(), other.open_.begin(), other.open_.end());
+}
+
+std::vector<Candidate> OpenSlots::Take() {
+  Prune();
+  return std::move(open_);
+}
+
+void ScanRescoreColumn(const SearchContext& context, const SearchTask& task,
+                       size_t first, size_t last, OpenSlots* open) {
+  for (size_t slot = first; slot < last; ++slot) {
+    if (!task.filter.Admits(slot)) continue;
+    const GrowingBlock::RescoreRow row = context.block.rescore_row(slot);
+    const double dot = Dot8BFloat16(row.row, task.query->vector);
+    float nearest;
+    float farthest;
+    ScoreBounds(context.metric, dot, row.error, LengthsFrom(row.n2),
+                task.lengths, &nearest, &farthest);
+    open->Offer(static_cast<uint32_t>(slot), Oriented(context.metric, farthest),
+                Oriented(context.metric, nearest));
+  }
+}
+
+absl::StatusOr<std::vector<Candidate>> Settle(const SearchContext& context,
+                                              const SearchTask& task,
+                                              std::vector<Candidate> open) {
+  const BestFirst before{&context.block};
+  const size_t k = task.query->k;
+  std::sort(open.begin(), open.end(), before);
+  const size_t rows = RowsPerRead(task.query->vector.size());
+  std::vector<Candidate> best;
+  size_t next = 0;
+  while (next < open.size()) {
+    // The rest are no better than their bounds, and these are in order.
+    if (best.size() == k && before(best.back(), open[next])) break;
+    const size_t size =
+        std::min(open.size() - next, next == 0 ? std::min(rows, 2 * k) : rows);
+    const auto part = absl::MakeSpan(open).subspan(next, size);
+    CORKSCREW_RETURN_IF_ERROR(ScoreOriginals(context, task, part));
+    best.insert(best.end(), part.begin(), part.end());
+    std::sort(best.begin(), best.end(), before);
+    if (best.size() > k) best.resize(k);
+    next += size;
+  }
+  return best;
+}
+
+}  // namespace corkscrew

@@ -1,0 +1,100 @@
+#ifndef CORKSCREW_DB_SEARCH_STAGES_H_
+#define CORKSCREW_DB_SEARCH_STAGES_H_
+
+// The stages of a search (docs/architecture.md, "One search"): scan of the
+// codes, rescore column, originals; and the exact search, which scans the
+// rescore column and settles what it leaves open with originals.
+//
+// Scores inside are "larger is better": negated distances under kL2.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "corkscrew/metric.h"
+#include "corkscrew/quantizer.h"
+#include "db/growing_block.h"
+#include "db/index.h"
+#include "db/slot_filter.h"
+#include "db/top_k.h"
+#include "quant/rescore.h"
+
+namespace corkscrew {
+
+using TopSlots = TopK<BestFirst>;
+
+// One query of a search. Borrows the query. Immutable while it is searched.
+struct SearchTask {
+  const IndexQuery* query = nullptr;
+  SlotFilter filter;
+  std::optional<PreparedQuery> prepared = std::nullopt;  // For the code scan.
+  Lengths lengths = {};  // Of the query; for rescoring.
+};
+
+// What the stages work on. Immutable while they run.
+struct SearchContext {
+  const Quantizer& quantizer;
+  Metric metric;
+  const GrowingBlock& block;
+  const OriginalReader& originals;
+};
+
+// Scores the codes of slots [first, last) against each task and offers those
+// that its filter admits to tops[task]. Allocates only in `tops`.
+void ScanCodes(const SearchContext& context,
+               absl::Span<const SearchTask* const> tasks, size_t first,
+               size_t last, absl::Span<TopSlots> tops);
+
+// Keeps the `keep` best of `candidates` by their score in the rescore column.
+std::vector<Candidate> RescoreWithColumn(
+    const SearchContext& context, const SearchTask& task, size_t keep,
+    absl::Span<const Candidate> candidates);
+
+// Replaces the scores of `candidates` by those with the originals.
+//   errors of OriginalReader
+absl::Status ScoreOriginals(const SearchContext& context,
+                            const SearchTask& task,
+                            absl::Span<Candidate> candidates);
+
+// What an exact search has to remember of a range of slots: those that may be
+// among the k best, by the best score that they may have.
+class OpenSlots {
+ public:
+  explicit OpenSlots(size_t k) : lower_(k, ByScore()) {}
+
+  // A slot whose score is within [lower, upper].
+  void Offer(uint32_t slot, float lower, float upper);
+  // Adds what `other` has.
+  void Merge(OpenSlots other);
+  // Returns the slots that are still open, with their upper bounds.
+  std::vector<Candidate> Take();
+
+ private:
+  struct ByScore {
+    bool operator()(const Candidate& a, const Candidate& b) const {
+      return a.score > b.score;
+    }
+  };
+  void Prune();
+
+  TopK<ByScore> lower_;  // Its threshold is below k of the true scores.
+  std::vector<Candidate> open_;
+  size_t prune_at_ = 1024;
+};
+
+// Offers the slots of [first, last) that the task admits to `open`.
+void ScanRescoreColumn(const SearchContext& context, const SearchTask& task,
+                       size_t first, size_t last, OpenSlots* open);
+
+// Returns the k best of `open` by their scores with the originals, best first.
+//   errors of OriginalReader
+absl::StatusOr<std::vector<Candidate>> Settle(const SearchContext& context,
+                                              const SearchTask& task,
+                                              std::vector<Candidate> open);
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_SEARCH_STAGES_H_
