@@ -1,6 +1,7 @@
 #include "quant/code_sums.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 
@@ -8,39 +9,72 @@
 #include "quant/codebook.h"
 #include "quant/packing.h"
 
+// Compiles the -inl.h file below once per instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "quant/code_sums.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+// After highway.h:
+#include "quant/code_sums-inl.h"
+
+#if HWY_ONCE
 namespace corkscrew {
 namespace {
 
-// Coordinates unpacked at a time; a multiple of 8, so that blocks start on
-// bytes.
-constexpr size_t kBlock = 4096;
+// Kernels read queries in vectors of up to this many bytes.
+constexpr size_t kMaxVectorBytes = 64;
 
 }  // namespace
 
-CodeSums::CodeSums(const Codebook& codebook, int bits, size_t dim)
-    : bits_(bits), dim_(dim), levels_(codebook.levels) {}
-
-QueryIntegers CodeSums::Arrange(absl::Span<const int8_t> values) const {
-  return {.values = {values.begin(), values.end()}};
-}
-
-void CodeSums::Sum(const QueryIntegers& query, const CodeRows& rows,
-                   float* sums) const {
-  uint8_t codes[kBlock];
-  for (size_t row = 0; row < rows.count; ++row) {
-    const uint8_t* packed = rows.first + row * rows.stride;
-    int64_t sum = 0;
-    for (size_t start = 0; start < dim_; start += kBlock) {
-      const size_t size = std::min(kBlock, dim_ - start);
-      const size_t bytes = PackedBytes(size, bits_);
-      UnpackBits({packed, bytes}, bits_, {codes, size});
-      packed += bytes;
-      for (size_t i = 0; i < size; ++i) {
-        sum += query.values[start + i] * levels_[codes[i]];
-      }
+CodeSums::CodeSums(const Codebook& codebook, int bits, size_t dim) {
+  tables_.bits = bits;
+  tables_.dim = dim;
+  tables_.levels = codebook.levels;
+  const int step = codebook.levels[1] - codebook.levels[0];
+  const bool uniform = bits == 8 && step == 2 && codebook.levels[0] == -255;
+  tables_.bytewise = bits == 1 || bits == 2 || bits == 4 || uniform;
+  tables_.offset = codebook.levels.back();
+  if (bits == 1 || uniform) tables_.offset_scale = 2;
+  if (bits == 2 || bits == 4) {
+    const int mask = (1 << bits) - 1;
+    for (int i = 0; i < 16; ++i) {
+      tables_.low[i] = static_cast<uint8_t>(
+          codebook.levels[static_cast<size_t>(i & mask)] + tables_.offset);
+      tables_.high[i] = static_cast<uint8_t>(
+          codebook.levels[static_cast<size_t>(i >> (4 - bits))] +
+          tables_.offset);
     }
-    sums[row] = static_cast<float>(sum);
   }
 }
 
+QueryIntegers CodeSums::Arrange(absl::Span<const int8_t> values) const {
+  assert(values.size() == tables_.dim);
+  QueryIntegers query;
+  for (const int8_t value : values) query.total += value;
+  const size_t padded = hwy::RoundUpTo(values.size(), kMaxVectorBytes);
+  query.wide = hwy::AllocateAligned<int16_t>(padded);
+  std::fill(query.wide.get(), query.wide.get() + padded, int16_t{0});
+  std::copy(values.begin(), values.end(), query.wide.get());
+  if (!tables_.bytewise) return query;
+  const size_t planes = 8 / static_cast<size_t>(tables_.bits);
+  query.plane_bytes =
+      hwy::RoundUpTo(PackedBytes(values.size(), tables_.bits), kMaxVectorBytes);
+  const size_t total = planes * query.plane_bytes;
+  query.planes = hwy::AllocateAligned<int8_t>(total);
+  std::fill(query.planes.get(), query.planes.get() + total, int8_t{0});
+  for (size_t i = 0; i < values.size(); ++i) {
+    query.planes[i % planes * query.plane_bytes + i / planes] = values[i];
+  }
+  return query;
+}
+
+HWY_EXPORT(SumRows);
+
+void CodeSums::Sum(const QueryIntegers& query, const CodeRows& rows,
+                   float* sums) const {
+  if (rows.count == 0) return;
+  HWY_DYNAMIC_DISPATCH(SumRows)(tables_, query, rows, sums);
+}
+
 }  // namespace corkscrew
+#endif  // HWY_ONCE

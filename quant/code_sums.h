@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "hwy/aligned_allocator.h"
 #include "quant/codebook.h"
 
 namespace corkscrew {
@@ -19,12 +20,42 @@ struct CodeRows {
   const uint8_t* first = nullptr;
   size_t stride = 0;  // Bytes from one row to the next.
   size_t count = 0;
-  const uint8_t* end = nullptr;  // End of the readable bytes.
+  const uint8_t* end = nullptr;  // End of the readable bytes: kernels read past
+                                 // a row, but never past this.
 };
 
-// A query's integers, in the order in which the kernels meet the codes.
+// A query's integers in the order in which the kernels meet the codes. A byte
+// of 4-bit codes holds coordinates 2j and 2j+1, so the even and the odd ones
+// are kept apart, and codes need no other layout than the canonical one.
 struct QueryIntegers {
-  std::vector<int8_t> values;  // [dim]
+  // Widths that divide a byte: plane p [plane_bytes] at p * plane_bytes holds
+  // coordinates p, p + planes, p + 2 * planes, ...; 0 after the last.
+  hwy::AlignedFreeUniquePtr<int8_t[]> planes;
+  size_t plane_bytes = 0;  // A multiple of the longest vector.
+
+  // Other widths, and 8 bits where the CPU lacks the instructions: all
+  // coordinates in order, 0 after the last.
+  hwy::AlignedFreeUniquePtr<int16_t[]> wide;
+
+  int64_t total = 0;  // Of all integers.
+};
+
+// What the kernels know about the codes of one width. Immutable.
+struct CodeTables {
+  int bits = 0;
+  size_t dim = 0;
+  std::vector<int16_t> levels;  // [1 << bits]
+
+  // The level of code k is offset_scale * u(k) - offset with u(k) a byte:
+  // looked up for 2 and 4 bits, k itself for 1 bit and for the uniform
+  // codebook.
+  bool bytewise = false;  // Whether there is such a u.
+  int offset_scale = 1;
+  int offset = 0;
+  // u for the low and the high half of an index of four bits, which for 4 bits
+  // is one code and for 2 bits two.
+  alignas(16) uint8_t low[16] = {};
+  alignas(16) uint8_t high[16] = {};
 };
 
 // Sums rows of one width. Immutable: thread-safe.
@@ -40,9 +71,7 @@ class CodeSums {
   void Sum(const QueryIntegers& query, const CodeRows& rows, float* sums) const;
 
  private:
-  int bits_;
-  size_t dim_;
-  std::vector<int16_t> levels_;
+  CodeTables tables_;
 };
 
 }  // namespace corkscrew

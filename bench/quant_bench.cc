@@ -1,0 +1,130 @@
+// The quantizer: encoding, rotating, scoring and rescoring, one thread.
+//
+//   build/release/bench/quant_bench --benchmark_filter=Score
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "base/random.h"
+#include "benchmark/benchmark.h"
+#include "corkscrew/metric.h"
+#include "corkscrew/quantizer.h"
+#include "quant/rescore.h"
+#include "quant/rotation.h"
+
+namespace corkscrew {
+namespace {
+
+std::vector<float> Normals(size_t n) {
+  Random random(1);
+  std::vector<float> values(n);
+  for (float& value : values) value = static_cast<float>(random.Normal());
+  return values;
+}
+
+void BM_Encode(benchmark::State& state) {
+  const auto dim = static_cast<size_t>(state.range(0));
+  const auto quantizer =
+      Quantizer::Create({.dim = dim, .bits = static_cast<int>(state.range(1))});
+  constexpr size_t kRows = 64;
+  const std::vector<float> vectors = Normals(kRows * dim);
+  std::vector<uint8_t> codes(kRows * quantizer->code_bytes());
+  std::vector<CodeScalars> scalars(kRows);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(quantizer->EncodeBatch(
+        vectors, absl::MakeSpan(codes), absl::MakeSpan(scalars)));
+  }
+  state.SetItemsProcessed(state.iterations() * int64_t{kRows});
+}
+BENCHMARK(BM_Encode)
+    ->ArgNames({"dim", "bits"})
+    ->ArgsProduct({{384, 768, 1000, 1536}, {4}})
+    ->ArgsProduct({{384}, {1, 2, 3, 5, 6, 7, 8}});
+
+void BM_Rotate(benchmark::State& state) {
+  const auto dim = static_cast<size_t>(state.range(0));
+  const Rotation rotation(dim, 1, RotationKind::kMain);
+  std::vector<int32_t> v(dim, 1000);
+  std::vector<int32_t> scratch(dim);
+  for (auto _ : state) {
+    rotation.Forward(absl::MakeSpan(v), absl::MakeSpan(scratch));
+    benchmark::DoNotOptimize(v.data());
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_Rotate)->ArgName("dim")->Arg(384)->Arg(768)->Arg(1000)->Arg(1536);
+
+void BM_Prepare(benchmark::State& state) {
+  const auto dim = static_cast<size_t>(state.range(0));
+  const auto quantizer = Quantizer::Create({.dim = dim});
+  const std::vector<float> query = Normals(dim);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(quantizer->Prepare(query));
+  }
+}
+BENCHMARK(BM_Prepare)->ArgName("dim")->Arg(384)->Arg(1536);
+
+// 10,000 rows, as many as a small collection has; all in the second-level
+// cache up to 100 bytes a row. Codes are random bytes: only their number
+// counts.
+void BM_Score(benchmark::State& state) {
+  const auto dim = static_cast<size_t>(state.range(0));
+  const auto quantizer =
+      Quantizer::Create({.dim = dim,
+                         .bits = static_cast<int>(state.range(1)),
+                         .codebook = static_cast<int>(state.range(2))});
+  const auto rows = static_cast<size_t>(state.range(3));
+  Random random(2);
+  std::vector<uint8_t> codes(rows * quantizer->code_bytes());
+  for (uint8_t& byte : codes) byte = static_cast<uint8_t>(random.Next());
+  const std::vector<CodeScalars> scalars(rows, {.norm = 1, .scale = 0.01f});
+  const auto query = quantizer->Prepare(Normals(dim));
+  std::vector<float> scores(rows);
+  for (auto _ : state) {
+    quantizer->Score(*query, Metric::kCosine, codes, scalars,
+                     absl::MakeSpan(scores));
+    benchmark::DoNotOptimize(scores.data());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(rows));
+  state.SetBytesProcessed(state.iterations() *
+                          static_cast<int64_t>(codes.size()));
+}
+BENCHMARK(BM_Score)
+    ->ArgNames({"dim", "bits", "codebook", "rows"})
+    ->ArgsProduct({{384, 768, 1536}, {1, 2, 4}, {1}, {10000}})
+    ->ArgsProduct({{384}, {3, 5, 6, 7, 8}, {1}, {10000}})
+    ->ArgsProduct({{384, 768, 1536}, {8}, {2}, {10000}})
+    ->ArgsProduct({{384}, {2, 4}, {1}, {100000}});
+
+void BM_Dot8(benchmark::State& state) {
+  const std::vector<float> x = Normals(static_cast<size_t>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(Dot8(x, x));
+  state.SetBytesProcessed(state.iterations() *
+                          static_cast<int64_t>(x.size() * sizeof(float)));
+}
+BENCHMARK(BM_Dot8)->ArgName("dim")->Arg(384)->Arg(1536);
+
+void BM_Dot8BFloat16(benchmark::State& state) {
+  const std::vector<float> x = Normals(static_cast<size_t>(state.range(0)));
+  std::vector<uint16_t> row(x.size());
+  RoundToBFloat16(x, absl::MakeSpan(row));
+  for (auto _ : state) benchmark::DoNotOptimize(Dot8BFloat16(row, x));
+  state.SetBytesProcessed(state.iterations() *
+                          static_cast<int64_t>(row.size() * sizeof(uint16_t)));
+}
+BENCHMARK(BM_Dot8BFloat16)->ArgName("dim")->Arg(384)->Arg(1536);
+
+void BM_RoundToBFloat16(benchmark::State& state) {
+  const std::vector<float> x = Normals(static_cast<size_t>(state.range(0)));
+  std::vector<uint16_t> row(x.size());
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(RoundToBFloat16(x, absl::MakeSpan(row)));
+  }
+}
+BENCHMARK(BM_RoundToBFloat16)->ArgName("dim")->Arg(384);
+
+}  // namespace
+}  // namespace corkscrew

@@ -1,0 +1,404 @@
+// Sums of query integers times code levels, compiled once per SIMD target.
+// Include after highway.h.
+
+#if defined(CORKSCREW_QUANT_CODE_SUMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CORKSCREW_QUANT_CODE_SUMS_INL_H_
+#undef CORKSCREW_QUANT_CODE_SUMS_INL_H_
+#else
+#define CORKSCREW_QUANT_CODE_SUMS_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "hwy/highway.h"
+#include "quant/code_sums.h"
+#include "quant/packing.h"
+
+// Highway 1.0.3 enables AVX-VNNI for AVX3_DL, but that target means (and is
+// chosen by) the AVX-512 form.
+#if HWY_TARGET == HWY_AVX3_DL
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
+#else
+HWY_BEFORE_NAMESPACE();
+#endif
+namespace corkscrew {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Coordinates unpacked at a time; a multiple of 8, so that blocks start on
+// bytes. 4096 * 127 * 4061 < 2^31: the sum over one block fits in int32.
+constexpr size_t kUnpackBlock = 4096;
+
+#if HWY_TARGET == HWY_SCALAR
+
+HWY_INLINE int32_t DotInt16(const int16_t* HWY_RESTRICT a,
+                            const int16_t* HWY_RESTRICT b, size_t n) {
+  int32_t sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += int32_t{a[i]} * b[i];
+  return sum;
+}
+
+#else  // HWY_TARGET != HWY_SCALAR
+
+// x86 has the instructions for its longest vectors; elsewhere 16 bytes, which
+// every target has.
+#if HWY_ARCH_X86
+template <typename T>
+using Tag = hn::ScalableTag<T>;
+#else
+template <typename T>
+using Tag = hn::FixedTag<T, 16 / sizeof(T)>;
+#endif
+using VecU8 = hn::Vec<Tag<uint8_t>>;
+using VecI8 = hn::Vec<Tag<int8_t>>;
+using VecI16 = hn::Vec<Tag<int16_t>>;
+using VecI32 = hn::Vec<Tag<int32_t>>;
+
+HWY_INLINE int32_t DotInt16(const int16_t* HWY_RESTRICT a,
+                            const int16_t* HWY_RESTRICT b, size_t n) {
+  const Tag<int16_t> d16;
+  const Tag<int32_t> d32;
+  VecI32 even = hn::Zero(d32);
+  VecI32 odd = hn::Zero(d32);
+  for (size_t i = 0; i < n; i += hn::Lanes(d16)) {  // Both are padded with 0.
+    even = hn::ReorderWidenMulAccumulate(d32, hn::LoadU(d16, a + i),
+                                         hn::LoadU(d16, b + i), even, odd);
+  }
+  return hn::GetLane(hn::SumOfLanes(d32, hn::Add(even, odd)));
+}
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+// Adds the products of unsigned and signed bytes, four to a lane, exactly.
+HWY_INLINE VecI32 AddProducts(VecU8 u, VecI8 q, VecI32 sum) {
+  return VecI32{_mm512_dpbusd_epi32(sum.raw, u.raw, q.raw)};
+}
+
+#elif HWY_ARCH_X86
+
+// Products of unsigned and signed bytes in pairs, exact for |u| <= 129.
+HWY_INLINE VecI16 PairProducts(VecU8 u, VecI8 q) {
+#if HWY_TARGET == HWY_AVX3
+  return VecI16{_mm512_maddubs_epi16(u.raw, q.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return VecI16{_mm256_maddubs_epi16(u.raw, q.raw)};
+#else
+  return VecI16{_mm_maddubs_epi16(u.raw, q.raw)};
+#endif
+}
+
+HWY_INLINE VecI32 AddPairs(VecI16 pairs, VecI32 sum) {
+  const Tag<int16_t> d16;
+  VecI32 unused = hn::Zero(Tag<int32_t>());
+  return hn::ReorderWidenMulAccumulate(Tag<int32_t>(), pairs, hn::Set(d16, 1),
+                                       sum, unused);
+}
+
+#else  // Not x86.
+
+HWY_INLINE VecI32 AddProducts(VecU8 u, VecI8 q, VecI32 sum) {
+  const Tag<int16_t> d16;
+  const Tag<int32_t> d32;
+  const Tag<uint8_t> du8;
+  const Tag<int8_t> di8;
+  VecI32 odd = hn::Zero(d32);
+  sum = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::LowerHalf(u)),
+                                      hn::PromoteTo(d16, hn::LowerHalf(q)), sum,
+                                      odd);
+  sum = hn::ReorderWidenMulAccumulate(
+      d32, hn::PromoteTo(d16, hn::UpperHalf(hn::Half<Tag<uint8_t>>(), u)),
+      hn::PromoteTo(d16, hn::UpperHalf(hn::Half<Tag<int8_t>>(), q)), sum, odd);
+  return hn::Add(sum, odd);
+}
+
+#endif
+
+// Bits `shift` and up of each byte; bits of its neighbour come in above.
+template <int kShift>
+HWY_INLINE VecU8 ShiftBytes(VecU8 x) {
+  const Tag<uint16_t> d16;
+  return hn::BitCast(Tag<uint8_t>(),
+                     hn::ShiftRight<kShift>(hn::BitCast(d16, x)));
+}
+
+// The codes of one width, as bytes u of one vector of code bytes and the query
+// plane each belongs to.
+class Kernel4 {
+ public:
+  static constexpr size_t kPlanes = 2;
+  explicit Kernel4(const CodeTables& t)
+      : table_(hn::LoadDup128(Tag<uint8_t>(), t.low)) {}
+
+  HWY_INLINE VecI32 Add(VecU8 x, const int8_t* HWY_RESTRICT q, size_t plane,
+                        VecI32 sum) const {
+    const Tag<int8_t> d;
+    const VecU8 mask = hn::Set(Tag<uint8_t>(), 0x0F);
+    const VecU8 u0 = hn::TableLookupBytes(table_, hn::And(x, mask));
+    const VecU8 u1 =
+        hn::TableLookupBytes(table_, hn::And(ShiftBytes<4>(x), mask));
+    const VecI8 q0 = hn::Load(d, q);
+    const VecI8 q1 = hn::Load(d, q + plane);
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_AVX3_DL
+    return AddPairs(PairProducts(u1, q1), AddPairs(PairProducts(u0, q0), sum));
+#else
+    return AddProducts(u1, q1, AddProducts(u0, q0, sum));
+#endif
+  }
+
+ private:
+  VecU8 table_;
+};
+
+class Kernel2 {
+ public:
+  static constexpr size_t kPlanes = 4;
+  explicit Kernel2(const CodeTables& t)
+      : low_(hn::LoadDup128(Tag<uint8_t>(), t.low)),
+        high_(hn::LoadDup128(Tag<uint8_t>(), t.high)) {}
+
+  HWY_INLINE VecI32 Add(VecU8 x, const int8_t* HWY_RESTRICT q, size_t plane,
+                        VecI32 sum) const {
+    const Tag<int8_t> d;
+    const VecU8 mask = hn::Set(Tag<uint8_t>(), 0x0F);
+    const VecU8 n0 = hn::And(x, mask);
+    const VecU8 n1 = hn::And(ShiftBytes<4>(x), mask);
+    const VecU8 u0 = hn::TableLookupBytes(low_, n0);
+    const VecU8 u1 = hn::TableLookupBytes(high_, n0);
+    const VecU8 u2 = hn::TableLookupBytes(low_, n1);
+    const VecU8 u3 = hn::TableLookupBytes(high_, n1);
+    const VecI8 q0 = hn::Load(d, q);
+    const VecI8 q1 = hn::Load(d, q + plane);
+    const VecI8 q2 = hn::Load(d, q + 2 * plane);
+    const VecI8 q3 = hn::Load(d, q + 3 * plane);
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_AVX3_DL
+    // u <= 20: the sum of four pairs is at most 4 * 2 * 20 * 127 < 2^15.
+    return AddPairs(
+        hn::Add(hn::Add(PairProducts(u0, q0), PairProducts(u1, q1)),
+                hn::Add(PairProducts(u2, q2), PairProducts(u3, q3))),
+        sum);
+#else
+    return AddProducts(
+        u3, q3,
+        AddProducts(u2, q2, AddProducts(u1, q1, AddProducts(u0, q0, sum))));
+#endif
+  }
+
+ private:
+  VecU8 low_;
+  VecU8 high_;
+};
+
+class Kernel1 {
+ public:
+  static constexpr size_t kPlanes = 8;
+  explicit Kernel1(const CodeTables&) {}
+
+  HWY_INLINE VecI32 Add(VecU8 x, const int8_t* HWY_RESTRICT q, size_t plane,
+                        VecI32 sum) const {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_AVX3_DL
+    // A bit is at most 1: the sum of eight pairs is at most 8 * 2 * 127.
+    VecI16 pairs = PairProducts(Bit<0>(x), Plane(q, plane, 0));
+    pairs = hn::Add(pairs, PairProducts(Bit<1>(x), Plane(q, plane, 1)));
+    pairs = hn::Add(pairs, PairProducts(Bit<2>(x), Plane(q, plane, 2)));
+    pairs = hn::Add(pairs, PairProducts(Bit<3>(x), Plane(q, plane, 3)));
+    pairs = hn::Add(pairs, PairProducts(Bit<4>(x), Plane(q, plane, 4)));
+    pairs = hn::Add(pairs, PairProducts(Bit<5>(x), Plane(q, plane, 5)));
+    pairs = hn::Add(pairs, PairProducts(Bit<6>(x), Plane(q, plane, 6)));
+    pairs = hn::Add(pairs, PairProducts(Bit<7>(x), Plane(q, plane, 7)));
+    return AddPairs(pairs, sum);
+#else
+    sum = AddProducts(Bit<0>(x), Plane(q, plane, 0), sum);
+    sum = AddProducts(Bit<1>(x), Plane(q, plane, 1), sum);
+    sum = AddProducts(Bit<2>(x), Plane(q, plane, 2), sum);
+    sum = AddProducts(Bit<3>(x), Plane(q, plane, 3), sum);
+    sum = AddProducts(Bit<4>(x), Plane(q, plane, 4), sum);
+    sum = AddProducts(Bit<5>(x), Plane(q, plane, 5), sum);
+    sum = AddProducts(Bit<6>(x), Plane(q, plane, 6), sum);
+    return AddProducts(Bit<7>(x), Plane(q, plane, 7), sum);
+#endif
+  }
+
+ private:
+  template <int kBit>
+  static HWY_INLINE VecU8 Bit(VecU8 x) {
+    return hn::And(ShiftBytes<kBit>(x), hn::Set(Tag<uint8_t>(), 1));
+  }
+  static HWY_INLINE VecI8 Plane(const int8_t* q, size_t plane, size_t i) {
+    return hn::Load(Tag<int8_t>(), q + i * plane);
+  }
+};
+
+// The uniform codebook: u is the code.
+class Kernel8 {
+ public:
+  static constexpr size_t kPlanes = 1;
+  explicit Kernel8(const CodeTables&) {}
+
+  HWY_INLINE VecI32 Add(VecU8 x, const int8_t* HWY_RESTRICT q, size_t /*plane*/,
+                        VecI32 sum) const {
+    const VecI8 q0 = hn::Load(Tag<int8_t>(), q);
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_AVX3_DL
+    // Pairs of u up to 255 do not fit: the low seven bits and the top one
+    // apart, which are at most 2 * 127 * 127 and 2 * 127.
+    const Tag<uint8_t> d;
+    const VecU8 low = hn::And(x, hn::Set(d, 0x7F));
+    const VecU8 top = hn::And(ShiftBytes<7>(x), hn::Set(d, 1));
+    return AddPairs(PairProducts(low, q0),
+                    hn::ReorderWidenMulAccumulate(
+                        Tag<int32_t>(), PairProducts(top, q0),
+                        hn::Set(Tag<int16_t>(), 128), sum, unused_));
+#else
+    return AddProducts(x, q0, sum);
+#endif
+  }
+
+ private:
+  mutable VecI32 unused_ = hn::Zero(Tag<int32_t>());
+};
+
+// The sums of the lanes of a, b, c and d, in this order.
+HWY_INLINE hn::Vec<hn::FixedTag<int32_t, 4>> SumLanes4(VecI32 a, VecI32 b,
+                                                       VecI32 c, VecI32 d) {
+  const Tag<int32_t> d32;
+  const Tag<int64_t> d64;
+  const VecI32 ab =
+      hn::Add(hn::InterleaveLower(d32, a, b), hn::InterleaveUpper(d32, a, b));
+  const VecI32 cd =
+      hn::Add(hn::InterleaveLower(d32, c, d), hn::InterleaveUpper(d32, c, d));
+  const auto ab64 = hn::BitCast(d64, ab);
+  const auto cd64 = hn::BitCast(d64, cd);
+  const VecI32 blocks =
+      hn::Add(hn::BitCast(d32, hn::InterleaveLower(d64, ab64, cd64)),
+              hn::BitCast(d32, hn::InterleaveUpper(d64, ab64, cd64)));
+#if HWY_ARCH_X86 && HWY_CAP_GE512
+  const hn::Half<Tag<int32_t>> half;
+  const hn::Half<decltype(half)> quarter;
+  const auto two =
+      hn::Add(hn::LowerHalf(half, blocks), hn::UpperHalf(half, blocks));
+  return hn::Add(hn::LowerHalf(quarter, two), hn::UpperHalf(quarter, two));
+#elif HWY_ARCH_X86 && HWY_CAP_GE256
+  const hn::Half<Tag<int32_t>> half;
+  return hn::Add(hn::LowerHalf(half, blocks), hn::UpperHalf(half, blocks));
+#else
+  return blocks;
+#endif
+}
+
+// Four rows at a time: their sums are reduced together.
+template <class Kernel>
+HWY_NOINLINE void SumPlanes(const CodeTables& tables,
+                            const QueryIntegers& query, const CodeRows& rows,
+                            float* HWY_RESTRICT sums) {
+  const Tag<uint8_t> d8;
+  const Tag<int32_t> d32;
+  const hn::FixedTag<int32_t, 4> d4;
+  const hn::FixedTag<float, 4> f4;
+  constexpr size_t kRows = 4;
+  const size_t lanes = hn::Lanes(d8);
+  const Kernel kernel(tables);
+  const int8_t* HWY_RESTRICT q = query.planes.get();
+  const size_t plane = query.plane_bytes;
+  const size_t row_bytes = PackedBytes(tables.dim, tables.bits);
+  const size_t whole = row_bytes / lanes * lanes;
+  const auto scale = hn::Set(d4, tables.offset_scale);
+  // Fits: so does the final sum, and int32 wraps in between.
+  const auto offset =
+      hn::Set(d4, static_cast<int32_t>(query.total * tables.offset));
+  for (size_t i = 0; i < rows.count; i += kRows) {
+    const uint8_t* row[kRows];
+    for (size_t r = 0; r < kRows; ++r) {
+      row[r] = rows.first + std::min(i + r, rows.count - 1) * rows.stride;
+    }
+    VecI32 a = hn::Zero(d32);
+    VecI32 b = hn::Zero(d32);
+    VecI32 c = hn::Zero(d32);
+    VecI32 d = hn::Zero(d32);
+    for (size_t j = 0; j < whole; j += lanes) {
+      a = kernel.Add(hn::LoadU(d8, row[0] + j), q + j, plane, a);
+      b = kernel.Add(hn::LoadU(d8, row[1] + j), q + j, plane, b);
+      c = kernel.Add(hn::LoadU(d8, row[2] + j), q + j, plane, c);
+      d = kernel.Add(hn::LoadU(d8, row[3] + j), q + j, plane, d);
+    }
+    if (whole < row_bytes) {
+      // What follows a row meets zeros of the query, whatever it is.
+      HWY_ALIGN uint8_t tail[kRows][HWY_MAX_BYTES];
+      for (size_t r = 0; r < kRows; ++r) {
+        row[r] += whole;
+        if (row[r] + lanes > rows.end) {
+          std::memset(tail[r], 0, lanes);
+          std::memcpy(tail[r], row[r], row_bytes - whole);
+          row[r] = tail[r];
+        }
+      }
+      a = kernel.Add(hn::LoadU(d8, row[0]), q + whole, plane, a);
+      b = kernel.Add(hn::LoadU(d8, row[1]), q + whole, plane, b);
+      c = kernel.Add(hn::LoadU(d8, row[2]), q + whole, plane, c);
+      d = kernel.Add(hn::LoadU(d8, row[3]), q + whole, plane, d);
+    }
+    const auto total = hn::Sub(hn::Mul(SumLanes4(a, b, c, d), scale), offset);
+    const auto result = hn::ConvertTo(f4, total);
+    if (i + kRows <= rows.count) {
+      hn::StoreU(result, f4, sums + i);
+    } else {
+      HWY_ALIGN float last[kRows];
+      hn::Store(result, f4, last);
+      std::memcpy(sums + i, last, (rows.count - i) * sizeof(float));
+    }
+  }
+}
+
+#endif  // HWY_TARGET != HWY_SCALAR
+
+// Any width: unpacks, looks levels up, multiplies in int16.
+HWY_NOINLINE void SumUnpacked(const CodeTables& tables,
+                              const QueryIntegers& query, const CodeRows& rows,
+                              float* HWY_RESTRICT sums) {
+  HWY_ALIGN uint8_t codes[kUnpackBlock];
+  HWY_ALIGN int16_t levels[kUnpackBlock];
+  const int16_t* table = tables.levels.data();
+  for (size_t row = 0; row < rows.count; ++row) {
+    const uint8_t* packed = rows.first + row * rows.stride;
+    int64_t sum = 0;
+    for (size_t start = 0; start < tables.dim; start += kUnpackBlock) {
+      const size_t size = std::min(kUnpackBlock, tables.dim - start);
+      const size_t bytes = PackedBytes(size, tables.bits);
+      UnpackBits({packed, bytes}, tables.bits, {codes, size});
+      packed += bytes;
+      for (size_t i = 0; i < size; ++i) levels[i] = table[codes[i]];
+      // The query is 0 there, but what is read must be initialized.
+      const size_t padded = hwy::RoundUpTo(size, size_t{HWY_MAX_BYTES});
+      std::fill(levels + size, levels + padded, int16_t{0});
+      sum += DotInt16(levels, query.wide.get() + start, padded);
+    }
+    sums[row] = static_cast<float>(sum);
+  }
+}
+
+void SumRows(const CodeTables& tables, const QueryIntegers& query,
+             const CodeRows& rows, float* HWY_RESTRICT sums) {
+#if HWY_TARGET != HWY_SCALAR
+  if (tables.bytewise) {
+    switch (tables.bits) {
+      case 1:
+        return SumPlanes<Kernel1>(tables, query, rows, sums);
+      case 2:
+        return SumPlanes<Kernel2>(tables, query, rows, sums);
+      case 4:
+        return SumPlanes<Kernel4>(tables, query, rows, sums);
+      default:
+        return SumPlanes<Kernel8>(tables, query, rows, sums);
+    }
+  }
+#endif
+  SumUnpacked(tables, query, rows, sums);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace corkscrew
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
