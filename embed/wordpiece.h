@@ -24,13 +24,17 @@ class WordPieceTokenizer {
   // Builds from the keys tokenizer.ggml.* of a file whose
   // tokenizer.ggml.model is "bert". Copies what it needs.
   //   InvalidArgument  a key or special token missing or malformed
+  //   Unimplemented    another tokenizer.ggml.model
   static absl::StatusOr<std::unique_ptr<const WordPieceTokenizer>> Create(
       const GgufFile& file);
   ~WordPieceTokenizer();
 
   // Returns [CLS] pieces [SEP], cut to `max_tokens` (>= 2) ids with [SEP] kept
-  // last. `text` must be valid UTF-8.
-  TokenizedText Encode(absl::string_view text, size_t max_tokens) const;
+  // last. `text` must be valid UTF-8; other bytes are left out. Adds the steps
+  // taken in the vocabulary to `*steps` unless null: a measure of the work that
+  // is no time.
+  TokenizedText Encode(absl::string_view text, size_t max_tokens,
+                       uint64_t* steps = nullptr) const;
 
   size_t vocabulary_size() const;
 
