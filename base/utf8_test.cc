@@ -24,14 +24,14 @@ std::string Encode(uint32_t code) {
 }
 
 const std::set<std::string>& Encodings() {
-  static const auto* const all = [] {
+  static const auto* const kAll = [] {
     auto* set = new std::set<std::string>;
     for (uint32_t code = 0; code <= 0x10FFFF; ++code) {
       if (code < 0xD800 || code > 0xDFFF) set->insert(Encode(code));
     }
     return set;
   }();
-  return *all;
+  return *kAll;
 }
 
 TEST(Utf8Test, EveryScalarValueIsValid) {
