@@ -1,0 +1,97 @@
+#ifndef CORKSCREW_SERVER_COMMAND_H_
+#define CORKSCREW_SERVER_COMMAND_H_
+
+// What the verbs of `corkscrew` share. Each group of verbs is one file with one
+// function that adds them to the application; choosing a verb sets
+// CommandContext::run, which is called after all arguments were checked.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/App.hpp"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "corkscrew/collection.h"
+#include "corkscrew/db.h"
+#include "corkscrew/embedder.h"
+#include "server/console.h"
+#include "server/target.h"
+
+namespace corkscrew {
+
+// Exit codes; stable, for scripts. Documented in --help and docs/cli.md.
+enum class ExitCode {
+  kOk = 0,
+  kError = 1,
+  kUsage = 2,
+  kBadLines = 3,  // Done, but some input lines were bad and left out.
+  kNotFound = 4,  // A database, collection, record or model named is not there.
+  kUnavailable = 5,  // A node can not be reached or was too slow; try again.
+};
+
+// What the commands reach the world with. A test gives its own.
+struct CommandSystem {
+  std::function<absl::StatusOr<std::unique_ptr<Db>>(const TargetOptions&)> open;
+  // `model` is a name, or a path to a model file.
+  std::function<absl::StatusOr<std::shared_ptr<const Embedder>>(
+      absl::string_view model, const std::vector<std::string>& model_path)>
+      load_model;
+  // --model-dir -> directories to look in.
+  std::function<std::vector<std::string>(absl::string_view model_dir)>
+      model_path;
+  std::function<absl::Time()> now;
+};
+
+// State of one invocation.
+struct CommandContext {
+  Console& console;
+  const CommandSystem& system;
+
+  // Options that many verbs have.
+  TargetOptions target = {};
+  std::string model_dir = {};
+  double timeout_seconds = 60;
+  bool json = false;
+
+  std::function<absl::StatusOr<ExitCode>()> run = nullptr;
+};
+
+// Adds the positional TARGET with --token-file, --model-dir and --timeout.
+void AddTarget(CLI::App& verb, CommandContext& context);
+
+// Adds --json.
+void AddJson(CLI::App& verb, CommandContext& context);
+
+// Adds the positional NAME of a collection.
+void AddName(CLI::App& verb, std::string& name);
+
+// Opens the target, runs `action`, closes. The first error counts.
+absl::StatusOr<ExitCode> WithDb(
+    CommandContext& context,
+    const std::function<absl::StatusOr<ExitCode>(Db&)>& action);
+
+// The same with a collection opened.
+absl::StatusOr<ExitCode> WithCollection(
+    CommandContext& context, absl::string_view name,
+    const std::function<absl::StatusOr<ExitCode>(Collection&)>& action);
+
+// Opens the file `path`, or takes standard input for "-".
+//   NotFound, PermissionDenied, ...  names the file
+absl::StatusOr<std::istream*> OpenInput(absl::string_view path,
+                                        CommandContext& context,
+                                        std::unique_ptr<std::istream>& owner);
+
+void AddCollectionCommands(CLI::App& app, CommandContext& context);
+void AddRecordCommands(CLI::App& app, CommandContext& context);
+void AddImportCommand(CLI::App& app, CommandContext& context);
+void AddSearchCommand(CLI::App& app, CommandContext& context);
+void AddEmbedCommand(CLI::App& app, CommandContext& context);
+void AddEncodeCommand(CLI::App& app, CommandContext& context);
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_SERVER_COMMAND_H_

@@ -1,0 +1,64 @@
+// What binds the command line to the world.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "corkscrew/client.h"
+#include "corkscrew/db.h"
+#include "corkscrew/embedder.h"
+#include "server/cli.h"
+#include "server/command.h"
+#include "server/model_path.h"
+#include "server/target.h"
+#include "server/token_file.h"
+
+namespace corkscrew {
+namespace {
+
+absl::StatusOr<std::shared_ptr<const Embedder>> LoadModel(
+    absl::string_view model, const std::vector<std::string>& model_path) {
+  if (absl::StrContains(model, '/') || absl::EndsWith(model, ".gguf")) {
+    return LoadEmbedder(model);
+  }
+  return ModelDirectories(model_path)->Find(model);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Db>> OpenTarget(const TargetOptions& options) {
+  if (!IsNodeAddress(options.target)) {
+    Options local;
+    local.create_if_missing = options.create_if_missing;
+    local.embedders = ModelDirectories(options.model_path);
+    return Db::Open(options.target, local);
+  }
+  if (options.token_file.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node \"", options.target,
+                     "\" needs a token: give --token-file FILE or set "
+                     "CORKSCREW_TOKEN_FILE"));
+  }
+  ClientOptions remote;
+  CORKSCREW_ASSIGN_OR_RETURN(remote.token, ReadTokenFile(options.token_file));
+  remote.timeout = options.timeout;
+  return Connect(options.target, remote);
+}
+
+CommandSystem RealSystem() {
+  CommandSystem system;
+  system.open = OpenTarget;
+  system.load_model = LoadModel;
+  system.model_path = SystemModelPath;
+  system.now = absl::Now;
+  return system;
+}
+
+}  // namespace corkscrew

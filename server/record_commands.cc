@@ -1,0 +1,328 @@
+// corkscrew put | get | delete | history | list | count.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "CLI/App.hpp"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/status_macros.h"
+#include "corkscrew/collection.h"
+#include "corkscrew/filter.h"
+#include "corkscrew/limits.h"
+#include "corkscrew/metadata.h"
+#include "corkscrew/record.h"
+#include "server/command.h"
+#include "server/filter_expression.h"
+#include "server/json_lines.h"
+#include "server/json_writer.h"
+#include "server/output.h"
+#include "server/table.h"
+
+namespace corkscrew {
+namespace {
+
+// Arguments of all verbs here; each uses some.
+struct Arguments {
+  std::string name;
+  std::vector<std::string> ids;
+  std::string text;
+  std::string metadata;
+  std::string filter;
+  std::optional<Lamport> at;
+  size_t page_size = 100;
+  std::string page_token;
+  bool vectors = false;
+  bool all = false;
+
+  std::optional<Moment> moment() const {
+    if (!at.has_value()) return std::nullopt;
+    return Moment::At(*at);
+  }
+  Fields fields() const {
+    Fields wanted;
+    wanted.vector = vectors;
+    return wanted;
+  }
+};
+
+using Action = absl::StatusOr<ExitCode> (*)(const Arguments&, Collection&,
+                                            CommandContext&);
+
+// Adds TARGET and NAME and what every verb here has, and runs `action`.
+CLI::App& AddVerb(CLI::App& app, const char* name, const char* what,
+                  CommandContext& context,
+                  const std::shared_ptr<Arguments>& arguments, Action action) {
+  CLI::App& verb = *app.add_subcommand(name, what);
+  AddTarget(verb, context);
+  AddName(verb, arguments->name);
+  AddJson(verb, context);
+  verb.callback([&context, arguments, action] {
+    context.run = [&context, arguments, action] {
+      return WithCollection(context, arguments->name,
+                            [&](Collection& collection) {
+                              return action(*arguments, collection, context);
+                            });
+    };
+  });
+  return verb;
+}
+
+void AddAt(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("--at", arguments.at,
+                  "Answer as of this Lamport time instead of now")
+      ->type_name("LAMPORT");
+}
+void AddFilter(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("--filter", arguments.filter,
+                  "Only records whose metadata matches, for example "
+                  "'pos = \"noun\" and year >= 2000'; see corkscrew --help")
+      ->type_name("EXPR");
+}
+void AddPages(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("--page-size", arguments.page_size, "Records of one page")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(size_t{1}, kMaxPageSize));
+  verb.add_option("--page-token", arguments.page_token,
+                  "Go on after the page that printed this token")
+      ->type_name("T");
+  verb.add_flag("--all", arguments.all, "Print all pages");
+}
+void AddVectors(CLI::App& verb, Arguments& arguments) {
+  verb.add_flag("--with-vectors", arguments.vectors, "Print the vectors too");
+}
+
+std::vector<absl::string_view> Views(const std::vector<std::string>& ids) {
+  return {ids.begin(), ids.end()};
+}
+
+void PrintJsonRecord(const StoredRecord& record,
+                     const CommandContext& context) {
+  JsonWriter json;
+  WriteRecord(record, json);
+  context.console.out << json.text() << '\n';
+}
+
+// Prints one page, and how to get the next one.
+void PrintPage(const std::vector<StoredRecord>& records,
+               const std::string& next_page_token, bool all,
+               const CommandContext& context) {
+  if (!context.json) {
+    PrintRecords(records, context.console);
+    if (!next_page_token.empty() && !all) {
+      context.console.err << "more: --page-token " << next_page_token << '\n';
+    }
+    return;
+  }
+  for (const StoredRecord& record : records) PrintJsonRecord(record, context);
+  if (!next_page_token.empty() && !all) {
+    JsonWriter json;
+    json.BeginObject().Key("next_page_token").String(next_page_token);
+    context.console.out << json.EndObject().text() << '\n';
+  }
+}
+
+absl::StatusOr<ExitCode> Put(const Arguments& arguments, Collection& collection,
+                             CommandContext& context) {
+  Metadata metadata;
+  if (!arguments.metadata.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(metadata, ParseMetadata(arguments.metadata));
+  }
+  PutItem item;
+  item.record = RecordView(arguments.ids.front());
+  item.record.text = arguments.text;
+  item.record.metadata = &metadata;
+  CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply, collection.Put({&item, 1}));
+  const bool truncated = !reply.items.empty() && reply.items[0].truncated;
+  if (context.json) {
+    JsonWriter json;
+    json.BeginObject().Key("id").String(arguments.ids.front());
+    json.Key("lamport").Integer(reply.lamport);
+    json.Key("truncated").Bool(truncated).EndObject();
+    context.console.out << json.text() << '\n';
+    return ExitCode::kOk;
+  }
+  context.console.out << "put " << arguments.ids.front() << " at "
+                      << reply.lamport << '\n';
+  if (truncated) {
+    context.console.err << "warning: the text is longer than the model reads; "
+                           "its end does not count in searches\n";
+  }
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Get(const Arguments& arguments, Collection& collection,
+                             CommandContext& context) {
+  CORKSCREW_ASSIGN_OR_RETURN(
+      const auto records,
+      collection.Get(Views(arguments.ids), arguments.fields(),
+                     arguments.moment()));
+  ExitCode code = ExitCode::kOk;
+  bool first = true;
+  for (size_t i = 0; i < records.size(); ++i) {
+    if (!records[i].has_value()) {
+      context.console.err << "corkscrew: collection \"" << arguments.name
+                          << "\": no record \"" << arguments.ids[i] << "\"\n";
+      code = ExitCode::kNotFound;
+      continue;
+    }
+    if (context.json) {
+      PrintJsonRecord(*records[i], context);
+    } else {
+      if (!first) context.console.out << '\n';
+      PrintRecord(*records[i], context.console);
+      first = false;
+    }
+  }
+  return code;
+}
+
+absl::StatusOr<ExitCode> Delete(const Arguments& arguments,
+                                Collection& collection,
+                                CommandContext& context) {
+  CORKSCREW_ASSIGN_OR_RETURN(const DeleteReply reply,
+                             collection.Delete(Views(arguments.ids)));
+  for (size_t i = 0; i < reply.deleted.size(); ++i) {
+    if (context.json) {
+      JsonWriter json;
+      json.BeginObject().Key("id").String(arguments.ids[i]);
+      json.Key("deleted").Bool(reply.deleted[i]);
+      json.Key("lamport").Integer(reply.lamport).EndObject();
+      context.console.out << json.text() << '\n';
+    } else if (reply.deleted[i]) {
+      context.console.out << "deleted " << arguments.ids[i] << " at "
+                          << reply.lamport << '\n';
+    } else {
+      context.console.out << "not there: " << arguments.ids[i] << '\n';
+    }
+  }
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> History(const Arguments& arguments,
+                                 Collection& collection,
+                                 CommandContext& context) {
+  HistoryOptions options;
+  options.fields = arguments.fields();
+  options.page_size = arguments.page_size;
+  options.page_token = arguments.page_token;
+  do {
+    CORKSCREW_ASSIGN_OR_RETURN(
+        HistoryReply reply, collection.History(arguments.ids.front(), options));
+    PrintPage(reply.versions, reply.next_page_token, arguments.all, context);
+    options.page_token = std::move(reply.next_page_token);
+  } while (arguments.all && !options.page_token.empty());
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> List(const Arguments& arguments,
+                              Collection& collection, CommandContext& context) {
+  ListOptions options;
+  CORKSCREW_ASSIGN_OR_RETURN(options.filter,
+                             ParseFilterExpression(arguments.filter));
+  options.at = arguments.moment();
+  options.fields = arguments.fields();
+  options.page_size = arguments.page_size;
+  options.page_token = arguments.page_token;
+  do {
+    CORKSCREW_ASSIGN_OR_RETURN(ListReply reply, collection.List(options));
+    PrintPage(reply.records, reply.next_page_token, arguments.all, context);
+    options.page_token = std::move(reply.next_page_token);
+  } while (arguments.all && !options.page_token.empty());
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Count(const Arguments& arguments,
+                               Collection& collection,
+                               CommandContext& context) {
+  CORKSCREW_ASSIGN_OR_RETURN(const Filter filter,
+                             ParseFilterExpression(arguments.filter));
+  CORKSCREW_ASSIGN_OR_RETURN(const size_t count,
+                             collection.Count(filter, arguments.moment()));
+  if (context.json) {
+    JsonWriter json;
+    json.BeginObject().Key("count").Integer(count).EndObject();
+    context.console.out << json.text() << '\n';
+  } else {
+    context.console.out << count << '\n';
+  }
+  return ExitCode::kOk;
+}
+
+void AddId(CLI::App& verb, Arguments& arguments, bool many) {
+  CLI::Option& option =
+      *verb.add_option(many ? "ID..." : "ID", arguments.ids,
+                       many ? "Ids of the records" : "Id of the record");
+  option.required()->expected(1, many ? static_cast<int>(kMaxGetIds) : 1);
+}
+
+}  // namespace
+
+void AddRecordCommands(CLI::App& app, CommandContext& context) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App& put =
+      AddVerb(app, "put", "Write one record", context, arguments, &Put);
+  AddId(put, *arguments, /*many=*/false);
+  put.add_option("TEXT", arguments->text, "Its text")->required();
+  put.add_option("--metadata", arguments->metadata,
+                 "A JSON object of booleans, numbers, strings and lists of "
+                 "strings")
+      ->type_name("JSON");
+  put.footer(
+      "Example: corkscrew put notes.db notes n1 'Call the plumber' "
+      "--metadata '{\"done\": false}'");
+
+  arguments = std::make_shared<Arguments>();
+  CLI::App& get =
+      AddVerb(app, "get", "Print records by id", context, arguments, &Get);
+  AddId(get, *arguments, /*many=*/true);
+  AddAt(get, *arguments);
+  AddVectors(get, *arguments);
+  get.footer("Example: corkscrew get notes.db notes n1 n2 --json");
+
+  arguments = std::make_shared<Arguments>();
+  CLI::App& remove = AddVerb(app, "delete", "Delete records by id", context,
+                             arguments, &Delete);
+  AddId(remove, *arguments, /*many=*/true);
+  remove.footer(
+      "Earlier moments keep them: search and get with --at.\n"
+      "Example: corkscrew delete notes.db notes n1 n2");
+
+  arguments = std::make_shared<Arguments>();
+  CLI::App& history = AddVerb(app, "history", "Print all versions of a record",
+                              context, arguments, &History);
+  AddId(history, *arguments, /*many=*/false);
+  AddPages(history, *arguments);
+  AddVectors(history, *arguments);
+  history.footer("Example: corkscrew history notes.db notes n1");
+
+  arguments = std::make_shared<Arguments>();
+  CLI::App& list = AddVerb(app, "list", "Print records by id, in pages",
+                           context, arguments, &List);
+  AddFilter(list, *arguments);
+  AddPages(list, *arguments);
+  AddAt(list, *arguments);
+  AddVectors(list, *arguments);
+  list.footer(
+      "With --json, a line {\"next_page_token\": T} ends a page that has a "
+      "next one.\nWhat --all --json --with-vectors prints can be imported.\n"
+      "Example: corkscrew list notes.db notes --filter 'done = false'");
+
+  arguments = std::make_shared<Arguments>();
+  CLI::App& count =
+      AddVerb(app, "count", "Count records", context, arguments, &Count);
+  AddFilter(count, *arguments);
+  AddAt(count, *arguments);
+  count.footer(
+      "Example: corkscrew count notes.db notes --filter 'year > 1999'");
+}
+
+}  // namespace corkscrew
