@@ -209,4 +209,12 @@ size_t WordPieceTokenizer::vocabulary_size() const {
   return rep_->vocabulary_size;
 }
 
+WordPieceTokenizer::Rules WordPieceTokenizer::rules() const {
+  return {.classify_id = rep_->classify_id,
+          .separator_id = rep_->separator_id,
+          .unknown_id = rep_->unknown_id,
+          .lowercase = rep_->options.lowercase,
+          .strip_accents = rep_->options.strip_accents};
+}
+
 }  // namespace corkscrew

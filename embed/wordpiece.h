@@ -38,6 +38,17 @@ class WordPieceTokenizer {
 
   size_t vocabulary_size() const;
 
+  // What decides the ids of a text beside the tokens, defaults of the file
+  // resolved. The fingerprint of a model holds it.
+  struct Rules {
+    int32_t classify_id = 0;   // [CLS]
+    int32_t separator_id = 0;  // [SEP]
+    int32_t unknown_id = 0;    // [UNK]
+    bool lowercase = true;
+    bool strip_accents = true;
+  };
+  Rules rules() const;
+
  private:
   struct Rep;
   explicit WordPieceTokenizer(std::unique_ptr<const Rep> rep);
