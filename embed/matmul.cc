@@ -1,0 +1,228 @@
+#include "embed/matmul.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "embed/ggml_types.h"
+#include "embed/gguf.h"
+#include "embed/tile.h"
+
+// Compiles the -inl.h files below once per instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "embed/matmul.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+// After highway.h:
+#include "embed/math-inl.h"
+#include "embed/tile_f32-inl.h"
+#include "embed/tile_q8-inl.h"
+
+#ifndef CORKSCREW_EMBED_MATMUL_ONCE_
+#define CORKSCREW_EMBED_MATMUL_ONCE_
+namespace corkscrew {
+
+// Where the tiles of a product go.
+struct MatmulOutput {
+  const float* bias;      // [stride]
+  const float* residual;  // [rows, stride], or null.
+  float* y;               // [rows, stride]
+  size_t stride;
+  Activation activation;
+};
+
+struct MatmulKernels {
+  size_t interleave;  // See tile_q8-inl.h.
+  int weight_offset;
+  void (*f32)(const float* x, size_t stride, size_t rows, const float* panels,
+              size_t depth, const MatmulOutput& output);
+  void (*q8)(const float* x, size_t stride, size_t rows, const uint8_t* panels,
+             size_t groups, const MatmulOutput& output);
+};
+
+}  // namespace corkscrew
+#endif  // CORKSCREW_EMBED_MATMUL_ONCE_
+
+HWY_BEFORE_NAMESPACE();
+namespace corkscrew {
+namespace HWY_NAMESPACE {
+
+// Finishes the tile of `rows` rows from `row` on and one panel from `column`.
+HWY_INLINE void StoreTile(const float* HWY_RESTRICT tile, size_t row,
+                          size_t rows, size_t column,
+                          const MatmulOutput& output) {
+  const hn::CappedTag<float, kPanel> d;
+  const size_t lanes = hn::Lanes(d);
+  for (size_t r = 0; r < rows; ++r) {
+    const size_t at = (row + r) * output.stride + column;
+    for (size_t j = 0; j < kPanel; j += lanes) {
+      auto v = hn::Add(hn::LoadU(d, tile + r * kPanel + j),
+                       hn::LoadU(d, output.bias + column + j));
+      if (output.activation == Activation::kGelu) v = Gelu(d, v);
+      if (output.residual != nullptr) {
+        v = hn::Add(v, hn::LoadU(d, output.residual + at + j));
+      }
+      hn::StoreU(v, d, output.y + at + j);
+    }
+  }
+}
+
+void MatmulF32(const float* x, size_t stride, size_t rows, const float* panels,
+               size_t depth, const MatmulOutput& output) {
+  HWY_ALIGN float tile[kTileRows * kPanel];
+  for (size_t column = 0; column < output.stride; column += kPanel) {
+    const float* panel = panels + column * depth;
+    for (size_t row = 0; row < rows;) {
+      const size_t n = NextTile(row, rows);
+      TileRowsF32(n, x + row * stride, stride, panel, depth, tile);
+      StoreTile(tile, row, n, column, output);
+      row += n;
+    }
+  }
+}
+
+void MatmulQ8(const float* x, size_t stride, size_t rows, const uint8_t* panels,
+              size_t groups, const MatmulOutput& output) {
+  std::vector<Q8Group> a(rows * groups);
+  for (size_t row = 0; row < rows; ++row) {
+    QuantizeRow(x + row * stride, groups * kQ8Group, &a[row * groups]);
+  }
+  HWY_ALIGN float tile[kTileRows * kPanel];
+  for (size_t column = 0; column < output.stride; column += kPanel) {
+    const uint8_t* panel =
+        panels + column / kPanel * groups * kQ8PanelGroupBytes;
+    for (size_t row = 0; row < rows;) {
+      const size_t n = NextTile(row, rows);
+      TileRowsQ8(n, &a[row * groups], groups, panel, groups, tile);
+      StoreTile(tile, row, n, column, output);
+      row += n;
+    }
+  }
+}
+
+const MatmulKernels* GetMatmulKernels() {
+  static constexpr MatmulKernels kKernels = {kInterleave, kWeightOffset,
+                                             MatmulF32, MatmulQ8};
+  return &kKernels;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace corkscrew
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace corkscrew {
+
+HWY_EXPORT(GetMatmulKernels);
+
+namespace {
+
+// Whether a block is a scale times 32 values of at most 8 bits.
+bool IsScaledBytes(GgmlType type) {
+  return type == GgmlType::kQ8_0 || type == GgmlType::kQ4_0;
+}
+
+// Reads one block of such a type (embed/ggml_types.cc has the layouts).
+void UnpackBlock(GgmlType type, const char* block, float* scale,
+                 int8_t* values) {
+  DequantizeRow(GgmlType::kF16, block, 1, scale);
+  block += 2;
+  if (type == GgmlType::kQ8_0) {
+    std::memcpy(values, block, kQ8Group);
+    return;
+  }
+  for (size_t i = 0; i < kQ8Group / 2; ++i) {
+    const auto byte = static_cast<uint8_t>(block[i]);
+    values[i] = static_cast<int8_t>((byte & 15) - 8);
+    values[i + kQ8Group / 2] = static_cast<int8_t>((byte >> 4) - 8);
+  }
+}
+
+}  // namespace
+
+PackedLinear PackedLinear::Pack(absl::Span<const GgufTensor* const> weights,
+                                absl::Span<const float> biases) {
+  PackedLinear linear;
+  linear.kernels_ = HWY_DYNAMIC_DISPATCH(GetMatmulKernels)();
+  linear.in_ = weights[0]->row_values();
+  linear.quantized_ = true;
+  for (const GgufTensor* tensor : weights) {
+    assert(tensor->row_values() == linear.in_);
+    linear.out_ += tensor->rows();
+    linear.quantized_ = linear.quantized_ && IsScaledBytes(tensor->type);
+  }
+  assert(biases.size() == linear.out_);
+  linear.bias_.assign(biases.begin(), biases.end());
+  linear.bias_.resize(PadToPanel(linear.out_));
+  if (linear.quantized_) {
+    linear.PackBlocks(weights);
+  } else {
+    linear.PackFloats(weights);
+  }
+  return linear;
+}
+
+void PackedLinear::PackFloats(absl::Span<const GgufTensor* const> weights) {
+  floats_.resize(PadToPanel(out_) * in_);
+  std::vector<float> values(in_);
+  size_t row = 0;
+  for (const GgufTensor* tensor : weights) {
+    const size_t row_bytes = tensor->data.size() / tensor->rows();
+    for (size_t i = 0; i < tensor->rows(); ++i, ++row) {
+      DequantizeRow(tensor->type, tensor->data.data() + i * row_bytes, in_,
+                    values.data());
+      float* out = &floats_[row / kPanel * kPanel * in_ + row % kPanel];
+      for (size_t j = 0; j < in_; ++j) out[j * kPanel] = values[j];
+    }
+  }
+}
+
+void PackedLinear::PackBlocks(absl::Span<const GgufTensor* const> weights) {
+  const size_t groups = in_ / kQ8Group;
+  const size_t step = kernels_->interleave;
+  constexpr size_t kScaleBytes = kPanel * sizeof(float);
+  constexpr size_t kGroupBytes = kScaleBytes + kPanel * kQ8Group;
+  // Rows of padding have scale zero.
+  bytes_.resize(PadToPanel(out_) / kPanel * groups * kGroupBytes);
+  size_t row = 0;
+  for (const GgufTensor* tensor : weights) {
+    const char* block = tensor->data.data();
+    const size_t block_bytes = BlockOf(tensor->type).bytes;
+    for (size_t end = row + tensor->rows(); row < end; ++row) {
+      const size_t lane = row % kPanel;
+      uint8_t* out = &bytes_[row / kPanel * groups * kGroupBytes];
+      for (size_t g = 0; g < groups; ++g) {
+        float scale;
+        int8_t values[kQ8Group];
+        UnpackBlock(tensor->type, block, &scale, values);
+        block += block_bytes;
+        std::memcpy(out + lane * sizeof(float), &scale, sizeof(scale));
+        out += kScaleBytes;
+        for (size_t i = 0; i < kQ8Group; ++i) {
+          out[(i / step * kPanel + lane) * step + i % step] =
+              static_cast<uint8_t>(values[i] + kernels_->weight_offset);
+        }
+        out += kPanel * kQ8Group;
+      }
+    }
+  }
+}
+
+void PackedLinear::Apply(const float* x, size_t rows, Activation activation,
+                         const float* residual, float* y) const {
+  const MatmulOutput output = {bias_.data(), residual, y, PadToPanel(out_),
+                               activation};
+  if (quantized_) {
+    kernels_->q8(x, PadToPanel(in_), rows, bytes_.data(), in_ / kQ8Group,
+                 output);
+  } else {
+    kernels_->f32(x, PadToPanel(in_), rows, floats_.data(), in_, output);
+  }
+}
+
+}  // namespace corkscrew
+#endif  // HWY_ONCE

@@ -1,0 +1,236 @@
+// The inner loop of matrix products with 8-bit weights and activations,
+// compiled once per SIMD target. Include after highway.h. Integer sums of a
+// group are exact, so targets differ only by the rounding of float32 sums.
+
+#if defined(CORKSCREW_EMBED_TILE_Q8_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CORKSCREW_EMBED_TILE_Q8_INL_H_
+#undef CORKSCREW_EMBED_TILE_Q8_INL_H_
+#else
+#define CORKSCREW_EMBED_TILE_Q8_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "embed/tile.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace corkscrew {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// A panel of weights is, for each group of kQ8Group inputs, kPanel float32
+// scales and then the bytes of (input, output) in the order
+// [kQ8Group / kInterleave][kPanel][kInterleave], which puts what one
+// instruction adds up side by side.
+#if HWY_TARGET == HWY_AVX3_DL
+inline constexpr size_t kInterleave = 4;  // vpdpbusd
+inline constexpr int kWeightOffset = 128;
+#elif HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
+inline constexpr size_t kInterleave = 2;  // pmaddwd
+inline constexpr int kWeightOffset = 0;
+#else
+inline constexpr size_t kInterleave = 1;
+inline constexpr int kWeightOffset = 0;
+#endif
+inline constexpr size_t kQ8PanelGroupBytes =
+    kPanel * sizeof(float) + kPanel * kQ8Group;
+
+// Rounds `n` values to groups, each scaled by its largest magnitude / 127.
+// `values` [n], `n` a multiple of kQ8Group; `out` [n / kQ8Group].
+HWY_INLINE void QuantizeRow(const float* HWY_RESTRICT values, size_t n,
+                            Q8Group* HWY_RESTRICT out) {
+  const hn::CappedTag<float, 16> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const hn::Rebind<int8_t, decltype(d)> d8;
+  const size_t lanes = hn::Lanes(d);
+  for (size_t i = 0; i < n; i += kQ8Group, ++out) {
+    auto largest = hn::Zero(d);
+    for (size_t j = 0; j < kQ8Group; j += lanes) {
+      largest = hn::Max(largest, hn::Abs(hn::LoadU(d, values + i + j)));
+    }
+    const float limit = hn::GetLane(hn::MaxOfLanes(d, largest));
+    const auto inverse = hn::Set(d, limit > 1e-30f ? 127.0f / limit : 0.0f);
+    auto sum = hn::Zero(di);
+    for (size_t j = 0; j < kQ8Group; j += lanes) {
+      const auto q =
+          hn::NearestInt(hn::Mul(hn::LoadU(d, values + i + j), inverse));
+      sum = hn::Add(sum, q);
+      hn::StoreU(hn::DemoteTo(d8, q), d8, out->values + j);
+    }
+    out->scale = limit * (1.0f / 127);
+    out->offset = -128 * hn::GetLane(hn::SumOfLanes(di, sum));
+  }
+}
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+// Adds to each 32-bit lane of `sum` its 4 products of unsigned and signed
+// bytes. As assembler: Highway 1.0.3 has no operation for it, and compiles this
+// target without the avx512vnni option that the intrinsic asks for.
+HWY_INLINE hn::Vec<hn::CappedTag<int32_t, 16>> DotBytes(
+    hn::Vec<hn::CappedTag<int32_t, 16>> sum,
+    hn::Vec<hn::CappedTag<uint8_t, 64>> weights,
+    hn::Vec<hn::CappedTag<int32_t, 16>> activations) {
+  asm("vpdpbusd %2, %1, %0"
+      : "+v"(sum.raw)
+      : "v"(weights.raw), "v"(activations.raw));
+  return sum;
+}
+
+template <size_t kRows>
+HWY_INLINE void TileQ8(const Q8Group* HWY_RESTRICT a, size_t stride,
+                       const uint8_t* HWY_RESTRICT panel, size_t groups,
+                       float* HWY_RESTRICT tile) {
+  const hn::CappedTag<float, 16> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const hn::CappedTag<uint8_t, 64> d8;
+  hn::Vec<decltype(d)> sum0[kRows];
+  hn::Vec<decltype(d)> sum1[kRows];
+  HWY_UNROLL(6)
+  for (size_t r = 0; r < kRows; ++r) sum0[r] = sum1[r] = hn::Zero(d);
+  for (size_t g = 0; g < groups; ++g, panel += kQ8PanelGroupBytes, ++a) {
+    const uint8_t* HWY_RESTRICT weights = panel + kPanel * sizeof(float);
+    hn::Vec<decltype(di)> dot0[kRows];
+    hn::Vec<decltype(di)> dot1[kRows];
+    HWY_UNROLL(6)
+    for (size_t r = 0; r < kRows; ++r) {
+      // Weights are stored plus 128; the offset takes that out again.
+      dot0[r] = dot1[r] = hn::Set(di, a[r * stride].offset);
+    }
+    HWY_UNROLL(8)
+    for (size_t i = 0; i < kQ8Group; i += 4) {
+      const auto w0 = hn::LoadU(d8, weights + i * kPanel);
+      const auto w1 = hn::LoadU(d8, weights + i * kPanel + 64);
+      HWY_UNROLL(6)
+      for (size_t r = 0; r < kRows; ++r) {
+        int32_t four;
+        std::memcpy(&four, a[r * stride].values + i, sizeof(four));
+        const auto values = hn::Set(di, four);
+        dot0[r] = DotBytes(dot0[r], w0, values);
+        dot1[r] = DotBytes(dot1[r], w1, values);
+      }
+    }
+    const float* HWY_RESTRICT scales = reinterpret_cast<const float*>(panel);
+    const auto s0 = hn::LoadU(d, scales);
+    const auto s1 = hn::LoadU(d, scales + 16);
+    HWY_UNROLL(6)
+    for (size_t r = 0; r < kRows; ++r) {
+      const auto s = hn::Set(d, a[r * stride].scale);
+      sum0[r] = hn::MulAdd(hn::ConvertTo(d, dot0[r]), hn::Mul(s0, s), sum0[r]);
+      sum1[r] = hn::MulAdd(hn::ConvertTo(d, dot1[r]), hn::Mul(s1, s), sum1[r]);
+    }
+  }
+  HWY_UNROLL(6)
+  for (size_t r = 0; r < kRows; ++r) {
+    hn::StoreU(sum0[r], d, tile + r * kPanel);
+    hn::StoreU(sum1[r], d, tile + r * kPanel + 16);
+  }
+}
+
+#else  // Other targets: one group of one panel at a time.
+
+// dots[j] = sum over the group of activation times weight, for kPanel outputs.
+// `values` are the group's activations, widened.
+HWY_INLINE void DotGroup(const int16_t* HWY_RESTRICT values,
+                         const int8_t* HWY_RESTRICT weights,
+                         int32_t* HWY_RESTRICT dots) {
+  const hn::CappedTag<int32_t, 16> di;
+  const size_t lanes = hn::Lanes(di);
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
+  static_assert(kInterleave == 2);
+  const hn::Repartition<int16_t, decltype(di)> d16;
+  const hn::Rebind<int8_t, decltype(d16)> d8;
+  for (size_t j = 0; j < kPanel; j += 2 * lanes) {
+    auto dot0 = hn::Zero(di);
+    auto dot1 = hn::Zero(di);
+    auto unused = hn::Zero(di);
+    for (size_t i = 0; i < kQ8Group; i += 2) {
+      int32_t pair;
+      std::memcpy(&pair, values + i, sizeof(pair));
+      const auto two = hn::BitCast(d16, hn::Set(di, pair));
+      const int8_t* HWY_RESTRICT w = weights + i * kPanel + 2 * j;
+      const auto w0 = hn::PromoteTo(d16, hn::LoadU(d8, w));
+      const auto w1 = hn::PromoteTo(d16, hn::LoadU(d8, w + 2 * lanes));
+      // On x86 this is pmaddwd: lane j gets products 2 j and 2 j + 1.
+      dot0 = hn::ReorderWidenMulAccumulate(di, w0, two, dot0, unused);
+      dot1 = hn::ReorderWidenMulAccumulate(di, w1, two, dot1, unused);
+    }
+    hn::StoreU(dot0, di, dots + j);
+    hn::StoreU(dot1, di, dots + j + lanes);
+  }
+#else
+  static_assert(kInterleave == 1);
+  const hn::Rebind<int8_t, decltype(di)> d8;
+  for (size_t j = 0; j < kPanel; j += lanes) {
+    auto dot = hn::Zero(di);
+    for (size_t i = 0; i < kQ8Group; ++i) {
+      const auto w = hn::PromoteTo(di, hn::LoadU(d8, weights + i * kPanel + j));
+      dot = hn::Add(dot, hn::Mul(w, hn::Set(di, int32_t{values[i]})));
+    }
+    hn::StoreU(dot, di, dots + j);
+  }
+#endif
+}
+
+template <size_t kRows>
+HWY_INLINE void TileQ8(const Q8Group* HWY_RESTRICT a, size_t stride,
+                       const uint8_t* HWY_RESTRICT panel, size_t groups,
+                       float* HWY_RESTRICT tile) {
+  const hn::CappedTag<float, 16> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const size_t lanes = hn::Lanes(d);
+  for (size_t j = 0; j < kRows * kPanel; ++j) tile[j] = 0;
+  for (size_t g = 0; g < groups; ++g, panel += kQ8PanelGroupBytes, ++a) {
+    const float* HWY_RESTRICT scales = reinterpret_cast<const float*>(panel);
+    const int8_t* HWY_RESTRICT weights =
+        reinterpret_cast<const int8_t*>(panel) + kPanel * sizeof(float);
+    for (size_t r = 0; r < kRows; ++r) {
+      int16_t values[kQ8Group];
+      for (size_t i = 0; i < kQ8Group; ++i) values[i] = a[r * stride].values[i];
+      int32_t dots[kPanel];
+      DotGroup(values, weights, dots);
+      const auto s = hn::Set(d, a[r * stride].scale);
+      for (size_t j = 0; j < kPanel; j += lanes) {
+        float* HWY_RESTRICT out = tile + r * kPanel + j;
+        const auto dot = hn::ConvertTo(d, hn::LoadU(di, dots + j));
+        hn::StoreU(hn::MulAdd(dot, hn::Mul(hn::LoadU(d, scales + j), s),
+                              hn::LoadU(d, out)),
+                   d, out);
+      }
+    }
+  }
+}
+
+#endif  // HWY_TARGET == HWY_AVX3_DL
+
+// Calls TileQ8 for 1..kTileRows rows: tile[r][j] = sum over the groups of
+// activation times weight. `a` [rows] rows of `stride` groups, `panel` of
+// `groups` groups, `tile` [rows, kPanel].
+HWY_INLINE void TileRowsQ8(size_t rows, const Q8Group* HWY_RESTRICT a,
+                           size_t stride, const uint8_t* HWY_RESTRICT panel,
+                           size_t groups, float* HWY_RESTRICT tile) {
+  switch (rows) {
+    case 1:
+      return TileQ8<1>(a, stride, panel, groups, tile);
+    case 2:
+      return TileQ8<2>(a, stride, panel, groups, tile);
+    case 3:
+      return TileQ8<3>(a, stride, panel, groups, tile);
+    case 4:
+      return TileQ8<4>(a, stride, panel, groups, tile);
+    case 5:
+      return TileQ8<5>(a, stride, panel, groups, tile);
+    default:
+      return TileQ8<6>(a, stride, panel, groups, tile);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace corkscrew
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,138 @@
+#include "embed/transformer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/testing.h"
+#include "embed/tile.h"
+#include "gtest/gtest.h"
+
+namespace corkscrew {
+namespace {
+
+using ::corkscrew::testing::ForEachSimdTarget;
+using ::corkscrew::testing::RandomNormal;
+
+constexpr uint64_t kSeed = 20'250'118;
+
+TEST(LayerNormTest, MatchesTheDefinitionForEverySize) {
+  ForEachSimdTarget([] {
+    for (size_t dim = 1; dim <= 70; ++dim) {
+      const size_t stride = PadToPanel(dim);
+      constexpr size_t kRows = 3;
+      std::vector<float> weight = RandomNormal(dim, kSeed);
+      std::vector<float> bias = RandomNormal(dim, kSeed + 1);
+      weight.resize(stride);
+      bias.resize(stride);
+      const std::vector<float> random = RandomNormal(kRows * dim, kSeed + 2);
+      std::vector<float> x(kRows * stride);
+      for (size_t i = 0; i < kRows * dim; ++i) {
+        // A mean far from zero, so that sums of squares would cancel.
+        x[i / dim * stride + i % dim] = 50 + random[i];
+      }
+      const std::vector<float> before = x;
+      LayerNorm(x.data(), kRows, dim, weight.data(), bias.data(), 1e-5f);
+      for (size_t row = 0; row < kRows; ++row) {
+        const float* from = &before[row * stride];
+        double mean = 0;
+        double variance = 0;
+        for (size_t i = 0; i < dim; ++i) mean += from[i];
+        mean /= static_cast<double>(dim);
+        for (size_t i = 0; i < dim; ++i) {
+          variance += (from[i] - mean) * (from[i] - mean);
+        }
+        variance /= static_cast<double>(dim);
+        for (size_t i = 0; i < dim; ++i) {
+          const double want =
+              (from[i] - mean) / std::sqrt(variance + 1e-5) * weight[i] +
+              bias[i];
+          ASSERT_NEAR(x[row * stride + i], want, 1e-3)
+              << "dim " << dim << " row " << row << " at " << i;
+        }
+        for (size_t i = dim; i < stride; ++i) {
+          ASSERT_EQ(x[row * stride + i], 0) << "padding of dim " << dim;
+        }
+      }
+    }
+  });
+}
+
+// softmax(q k^T / sqrt(head_dim)) v in double.
+std::vector<double> AttentionFromDefinition(const std::vector<float>& qkv,
+                                            size_t tokens,
+                                            const AttentionShape& shape) {
+  const size_t dim = shape.dim();
+  const size_t stride = PadToPanel(3 * dim);
+  std::vector<double> y(tokens * dim);
+  for (size_t at = 0; at < tokens * shape.heads; ++at) {
+    const size_t t = at / shape.heads;
+    const size_t offset = at % shape.heads * shape.head_dim;
+    std::vector<double> weight(tokens);
+    double largest = -1e300;
+    for (size_t s = 0; s < tokens; ++s) {
+      for (size_t i = 0; i < shape.head_dim; ++i) {
+        weight[s] += double{qkv[t * stride + offset + i]} *
+                     double{qkv[s * stride + dim + offset + i]};
+      }
+      weight[s] /= std::sqrt(static_cast<double>(shape.head_dim));
+      largest = std::max(largest, weight[s]);
+    }
+    double sum = 0;
+    for (double& w : weight) sum += (w = std::exp(w - largest));
+    for (size_t s = 0; s < tokens; ++s) {
+      for (size_t i = 0; i < shape.head_dim; ++i) {
+        y[t * dim + offset + i] +=
+            weight[s] / sum * double{qkv[s * stride + 2 * dim + offset + i]};
+      }
+    }
+  }
+  return y;
+}
+
+void ExpectAttentionMatches(size_t tokens, const AttentionShape& shape,
+                            float size) {
+  SCOPED_TRACE(::testing::Message()
+               << tokens << " tokens, " << shape.heads << " heads of "
+               << shape.head_dim << ", size " << size);
+  const size_t dim = shape.dim();
+  std::vector<float> qkv = RandomNormal(tokens * PadToPanel(3 * dim), kSeed);
+  for (float& value : qkv) value *= size;
+  const std::vector<double> want = AttentionFromDefinition(qkv, tokens, shape);
+  AttentionScratch scratch;
+  std::vector<float> y(tokens * PadToPanel(dim));
+  Attention(qkv.data(), tokens, shape, &scratch, y.data());
+  for (size_t t = 0; t < tokens; ++t) {
+    for (size_t i = 0; i < dim; ++i) {
+      // Scores near 100 lose 1e-5 of their exponent to float32.
+      ASSERT_NEAR(y[t * PadToPanel(dim) + i], want[t * dim + i],
+                  2e-6 * size * (1 + size * size * 10))
+          << "token " << t << " coordinate " << i;
+    }
+  }
+}
+
+TEST(AttentionTest, MatchesTheDefinitionForEverySize) {
+  ForEachSimdTarget([] {
+    for (const size_t tokens :
+         {1, 2, 3, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 70}) {
+      for (const size_t head_dim : {1, 8, 31, 32, 33, 64}) {
+        ExpectAttentionMatches(tokens, {2, head_dim}, 1);
+        if (::testing::Test::HasFatalFailure()) return;
+      }
+    }
+  });
+}
+
+TEST(AttentionTest, LargeScoresDoNotOverflow) {
+  ForEachSimdTarget([] {
+    for (const size_t tokens : {1, 2, 40}) {
+      ExpectAttentionMatches(tokens, {1, 32}, 10);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace corkscrew
