@@ -17,6 +17,10 @@ using Sha256Digest = std::array<uint8_t, 32>;
 // Returns the SHA-256 of `bytes` (FIPS 180-4).
 Sha256Digest Sha256(absl::string_view bytes);
 
+// Whether two digests are equal, in a time that does not depend on where they
+// differ: for digests of secrets.
+bool EqualInConstantTime(const Sha256Digest& a, const Sha256Digest& b);
+
 // SHA-256 of bytes that come in pieces. Single-threaded.
 class Sha256Stream {
  public:

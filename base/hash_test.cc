@@ -29,5 +29,15 @@ TEST(Sha256Test, PiecesGiveTheDigestOfTheWhole) {
   EXPECT_EQ(stream.Finish(), Sha256("abc"));
 }
 
+TEST(Sha256Test, DigestsThatDifferInOneBitAreNotEqual) {
+  const Sha256Digest digest = Sha256("abc");
+  EXPECT_TRUE(EqualInConstantTime(digest, Sha256("abc")));
+  for (size_t bit = 0; bit < 8 * digest.size(); ++bit) {
+    Sha256Digest other = digest;
+    other[bit / 8] ^= static_cast<uint8_t>(1u << (bit % 8));
+    EXPECT_FALSE(EqualInConstantTime(digest, other)) << bit;
+  }
+}
+
 }  // namespace
 }  // namespace corkscrew
