@@ -1,0 +1,120 @@
+#ifndef CORKSCREW_RPC_REMOTE_CALL_H_
+#define CORKSCREW_RPC_REMOTE_CALL_H_
+
+// One connection to a node, and how a call over it runs: its token, deadline,
+// cancellation, and what its end means.
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "base/mutex.h"
+#include "corkscrew/client.h"
+#include "corkscrew/collection.h"
+#include "corkscrew/v1/admin.grpc.pb.h"
+#include "corkscrew/v1/collections.grpc.pb.h"
+#include "corkscrew/v1/records.grpc.pb.h"
+#include "corkscrew/v1/search.grpc.pb.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/completion_queue.h"
+#include "grpcpp/support/async_unary_call.h"
+
+namespace corkscrew {
+
+// Whether a call whose outcome is not known may have changed something.
+enum class Effect { kReads, kWrites };
+
+// Thread-safe. Shared by a remote Db and its collections.
+class RemoteConnection {
+ public:
+  // Does not connect yet. `target` is as gRPC takes it.
+  RemoteConnection(std::string target, const ClientOptions& options);
+
+  // Sends `request` to the method that `prepare` (a PrepareAsync... function
+  // of `stub`) stands for, and waits for `response`. `name` is for messages.
+  // Besides what the node says:
+  //   FailedPrecondition  closed
+  //   ResourceExhausted   the request is larger than kMaxMessageBytes
+  //   Unavailable, DeadlineExceeded, Cancelled, Unauthenticated
+  template <typename Stub, typename Request, typename Response>
+  absl::Status Call(const std::unique_ptr<Stub>& stub, Effect effect,
+                    absl::string_view name,
+                    std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> (
+                        Stub::*prepare)(grpc::ClientContext*, const Request&,
+                                        grpc::CompletionQueue*),
+                    const Request& request, const CallOptions& options,
+                    Response* response) {
+    return Run(effect, name, request, options,
+               [&](grpc::ClientContext* context, grpc::CompletionQueue* queue,
+                   grpc::Status* status) {
+                 auto reader = (stub.get()->*prepare)(context, request, queue);
+                 reader->StartCall();
+                 reader->Finish(response, status, status);
+                 return reader;
+               });
+  }
+
+  // Refuses new calls and waits for those in progress. Idempotent.
+  void Close();
+
+  const std::unique_ptr<v1::Admin::Stub>& admin() const { return admin_; }
+  const std::unique_ptr<v1::Collections::Stub>& collections() const {
+    return collections_;
+  }
+  const std::unique_ptr<v1::Records::Stub>& records() const { return records_; }
+  const std::unique_ptr<v1::Search::Stub>& search() const { return search_; }
+
+ private:
+  template <typename Start>
+  absl::Status Run(Effect effect, absl::string_view name,
+                   const google::protobuf::Message& request,
+                   const CallOptions& options, Start start);
+
+  // Run() in parts that do not depend on the types of the call.
+  absl::Status Begin(absl::string_view name,
+                     const google::protobuf::Message& request,
+                     const CallOptions& options, grpc::ClientContext* context);
+  static void Await(const CallOptions& options, grpc::ClientContext* context,
+                    grpc::CompletionQueue* queue);
+  absl::Status End(Effect effect, absl::string_view name,
+                   const grpc::Status& status);
+
+  // Constant after construction.
+  const std::string target_;
+  const std::string authorization_;
+  const absl::Duration timeout_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::Admin::Stub> admin_;
+  const std::unique_ptr<v1::Collections::Stub> collections_;
+  const std::unique_ptr<v1::Records::Stub> records_;
+  const std::unique_ptr<v1::Search::Stub> search_;
+
+  Mutex mutex_;
+  CondVar idle_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+template <typename Start>
+absl::Status RemoteConnection::Run(Effect effect, absl::string_view name,
+                                   const google::protobuf::Message& request,
+                                   const CallOptions& options, Start start) {
+  grpc::ClientContext context;
+  if (absl::Status begun = Begin(name, request, options, &context);
+      !begun.ok()) {
+    return begun;
+  }
+  grpc::CompletionQueue queue;
+  grpc::Status status;
+  const auto reader = start(&context, &queue, &status);
+  Await(options, &context, &queue);
+  return End(effect, name, status);
+}
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_RPC_REMOTE_CALL_H_

@@ -1,0 +1,136 @@
+#include "rpc/remote_db.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "rpc/address.h"
+#include "rpc/auth.h"
+#include "rpc/convert.h"
+
+namespace corkscrew {
+
+absl::Status Decoded(const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::InternalError(absl::StrCat(
+      "the reply of the node can not be read: ", status.message()));
+}
+
+absl::Status RemoteDb::Check() {
+  v1::ListCollectionsRequest request;
+  v1::ListCollectionsResponse response;
+  request.set_page_size(1);
+  return connection_->Call(connection_->collections(), Effect::kReads,
+                           "ListCollections",
+                           &v1::Collections::Stub::PrepareAsyncListCollections,
+                           request, CallOptions(), &response);
+}
+
+absl::StatusOr<std::shared_ptr<Collection>> RemoteDb::CreateCollection(
+    absl::string_view name, const CollectionOptions& options,
+    const CallOptions& call) {
+  v1::CreateCollectionRequest request;
+  v1::CreateCollectionResponse response;
+  CORKSCREW_RETURN_IF_ERROR(
+      ToProtoText("collection name", name, request.mutable_name()));
+  CORKSCREW_RETURN_IF_ERROR(ToProto(options, request.mutable_options()));
+  CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+      connection_->collections(), Effect::kWrites, "CreateCollection",
+      &v1::Collections::Stub::PrepareAsyncCreateCollection, request, call,
+      &response));
+  CollectionInfo info;
+  CORKSCREW_RETURN_IF_ERROR(Decoded(
+      FromProto(response.collection(), FieldPath("collection"), &info)));
+  return MakeRemoteCollection(connection_, std::move(info.name), info.uuid);
+}
+
+absl::StatusOr<std::shared_ptr<Collection>> RemoteDb::OpenCollection(
+    absl::string_view name, const CallOptions& call) {
+  v1::GetCollectionRequest request;
+  v1::GetCollectionResponse response;
+  CORKSCREW_RETURN_IF_ERROR(ToProtoText(
+      "collection name", name, request.mutable_collection()->mutable_name()));
+  CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+      connection_->collections(), Effect::kReads, "GetCollection",
+      &v1::Collections::Stub::PrepareAsyncGetCollection, request, call,
+      &response));
+  CollectionInfo info;
+  CORKSCREW_RETURN_IF_ERROR(Decoded(
+      FromProto(response.collection(), FieldPath("collection"), &info)));
+  return MakeRemoteCollection(connection_, std::move(info.name), info.uuid);
+}
+
+absl::Status RemoteDb::DropCollection(absl::string_view name,
+                                      const CallOptions& call) {
+  v1::DropCollectionRequest request;
+  v1::DropCollectionResponse response;
+  CORKSCREW_RETURN_IF_ERROR(ToProtoText(
+      "collection name", name, request.mutable_collection()->mutable_name()));
+  return connection_->Call(connection_->collections(), Effect::kWrites,
+                           "DropCollection",
+                           &v1::Collections::Stub::PrepareAsyncDropCollection,
+                           request, call, &response);
+}
+
+absl::StatusOr<std::vector<CollectionInfo>> RemoteDb::ListCollections(
+    const CallOptions& call) {
+  std::vector<CollectionInfo> collections;
+  v1::ListCollectionsRequest request;
+  do {
+    v1::ListCollectionsResponse response;
+    CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+        connection_->collections(), Effect::kReads, "ListCollections",
+        &v1::Collections::Stub::PrepareAsyncListCollections, request, call,
+        &response));
+    for (const v1::CollectionInfo& info : response.collections()) {
+      CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(
+          info, FieldPath("collections"), &collections.emplace_back())));
+    }
+    if (response.collections().empty()) break;
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  return collections;
+}
+
+absl::StatusOr<DbStats> RemoteDb::Stats(const CallOptions& call) {
+  v1::StatsRequest request;
+  v1::StatsResponse response;
+  CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+      connection_->admin(), Effect::kReads, "Stats",
+      &v1::Admin::Stub::PrepareAsyncStats, request, call, &response));
+  DbStats stats;
+  CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(response, &stats)));
+  return stats;
+}
+
+absl::Status RemoteDb::Close() {
+  connection_->Close();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Db>> Connect(absl::string_view target,
+                                            const ClientOptions& options) {
+  CORKSCREW_ASSIGN_OR_RETURN(const LoopbackAddress address,
+                             ParseLoopbackAddress(target));
+  if (address.port == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("address \"", target, "\": port 0 is no node's port"));
+  }
+  // A token that no node can have is as wrong as any other.
+  if (!ValidateToken(options.token).ok()) {
+    return absl::UnauthenticatedError(absl::StrCat(
+        "node ", target,
+        options.token.empty() ? ": no token was given" : ": wrong token"));
+  }
+  if (options.timeout <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("timeout is ", absl::FormatDuration(options.timeout),
+                     ", want more than 0"));
+  }
+  auto db = std::make_unique<RemoteDb>(
+      std::make_shared<RemoteConnection>(address.ToString(), options));
+  CORKSCREW_RETURN_IF_ERROR(db->Check());
+  return db;
+}
+
+}  // namespace corkscrew

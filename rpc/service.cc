@@ -1,0 +1,85 @@
+#include "rpc/service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "rpc/convert.h"
+#include "rpc/limits.h"
+#include "rpc/status.h"
+
+namespace corkscrew {
+
+CallOptions ServiceCall::options() const {
+  const absl::Time asked = absl::FromChrono(context_.deadline());
+  return {
+      .deadline = std::min(asked, absl::Now() + node_.max_deadline),
+      .cancelled = [context = &context_] { return context->IsCancelled(); }};
+}
+
+absl::Status ServiceCall::CheckServing() const {
+  if (!node_.draining.load()) return absl::OkStatus();
+  return WithReason(
+      absl::UnavailableError("the node is shutting down; nothing was done"),
+      "DRAINING");
+}
+
+grpc::Status ServiceCall::Run(absl::FunctionRef<absl::Status()> handler) {
+  absl::Status status = CheckServing();
+  if (status.ok()) status = handler();
+  return ToGrpcStatus(status, {.method = method_, .collection = collection_});
+}
+
+grpc::Status ServiceCall::RunOn(
+    const v1::CollectionRef& ref,
+    absl::FunctionRef<absl::Status(Collection&)> handler) {
+  collection_ = ref.name();
+  return Run([&]() -> absl::Status {
+    CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> collection,
+                               Open(ref));
+    return handler(*collection);
+  });
+}
+
+absl::StatusOr<std::shared_ptr<Collection>> ServiceCall::Open(
+    const v1::CollectionRef& ref) const {
+  const CallOptions call = options();
+  CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<Collection> collection,
+                             node_.db.OpenCollection(ref.name(), call));
+  if (ref.uuid().empty()) return collection;
+  Uuid uuid;
+  CORKSCREW_RETURN_IF_ERROR(
+      UuidFromProto(ref.uuid(), FieldPath("request.collection.uuid"), &uuid));
+  CORKSCREW_ASSIGN_OR_RETURN(const CollectionInfo info, collection->Info(call));
+  if (info.uuid != uuid) {
+    return WithReason(absl::NotFoundError(absl::StrCat(
+                          "collection \"", ref.name(), "\": the collection ",
+                          uuid.ToString(), " was dropped; another one, ",
+                          info.uuid.ToString(), ", has its name now")),
+                      "COLLECTION_REPLACED");
+  }
+  return collection;
+}
+
+absl::Status ServiceCall::CheckSize(const google::protobuf::Message& reply,
+                                    absl::string_view advice) const {
+  const size_t size = reply.ByteSizeLong();
+  if (size <= kMaxReplyBytes) return absl::OkStatus();
+  return WithReason(
+      absl::ResourceExhaustedError(
+          absl::StrCat("collection \"", collection_, "\": the reply has ", size,
+                       " bytes, want at most ", kMaxReplyBytes, ": ", advice)),
+      "REPLY_TOO_LARGE");
+}
+
+std::vector<std::unique_ptr<grpc::Service>> MakeServices(NodeState& node) {
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  services.push_back(MakeAdminService(node));
+  services.push_back(MakeCollectionsService(node));
+  services.push_back(MakeRecordsService(node));
+  services.push_back(MakeSearchService(node));
+  return services;
+}
+
+}  // namespace corkscrew
