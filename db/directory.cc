@@ -1,0 +1,199 @@
+#include "db/directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <system_error>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/status_macros.h"
+
+namespace corkscrew {
+namespace {
+
+absl::Status SystemError(int error, absl::string_view what,
+                         const std::string& path) {
+  const std::string message = absl::StrCat(
+      what, " ", path, ": ", std::generic_category().message(error));
+  switch (error) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(message);
+    case ENOENT:
+      return absl::NotFoundError(message);
+    case ENOTDIR:
+      return absl::FailedPreconditionError(message);
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      return absl::ResourceExhaustedError(message);
+    default:
+      return absl::UnavailableError(message);
+  }
+}
+
+// Closes at the end of the scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  int get() const { return fd_; }
+  int Release() {
+    const int fd = fd_;
+    fd_ = -1;
+    return fd;
+  }
+
+ private:
+  int fd_;
+};
+
+std::string ReadPid(int fd) {
+  std::array<char, 32> buffer;
+  const ssize_t size = pread(fd, buffer.data(), buffer.size(), 0);
+  absl::string_view pid(buffer.data(), size < 0 ? 0 : size);
+  pid = absl::StripAsciiWhitespace(pid);
+  for (const char c : pid) {
+    if (!absl::ascii_isdigit(c)) return "unknown";
+  }
+  return pid.empty() ? "unknown" : std::string(pid);
+}
+
+std::string MarkerPath(const std::string& path) { return path + "/OPEN"; }
+
+}  // namespace
+
+absl::Status SyncDirectory(const std::string& path) {
+  const Descriptor fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) return SystemError(errno, "open", path);
+  if (fsync(fd.get()) != 0) return SystemError(errno, "sync", path);
+  return absl::OkStatus();
+}
+
+absl::Status MakeDirectory(const std::string& parent, const std::string& name) {
+  const std::string path = absl::StrCat(parent, "/", name);
+  if (mkdir(path.c_str(), 0700) != 0) {
+    return errno == EEXIST ? absl::OkStatus()
+                           : SystemError(errno, "create directory", path);
+  }
+  return SyncDirectory(parent);
+}
+
+absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
+    const std::string& path, bool create) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) {
+    if (errno != ENOENT || !create) return SystemError(errno, "open", path);
+    const std::filesystem::path whole =
+        std::filesystem::path(path + "/.").lexically_normal().parent_path();
+    const std::filesystem::path parent = whole.parent_path();
+    CORKSCREW_RETURN_IF_ERROR(MakeDirectory(
+        parent.empty() ? "." : parent.string(), whole.filename().string()));
+  } else if (!S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " is not a directory"));
+  }
+  const std::string lock_path = path + "/LOCK";
+  if (!create && access(lock_path.c_str(), F_OK) != 0 && errno == ENOENT) {
+    return absl::NotFoundError(absl::StrCat("no database in ", path));
+  }
+  Descriptor fd(open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (fd.get() < 0) return SystemError(errno, "open", lock_path);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return SystemError(errno, "lock", lock_path);
+    return absl::FailedPreconditionError(absl::StrCat(
+        "database in ", path, " is held by process ", ReadPid(fd.get()),
+        "; close it there, or connect to it if it is a node"));
+  }
+  const std::string pid = absl::StrCat(getpid(), "\n");
+  if (ftruncate(fd.get(), 0) != 0 ||
+      pwrite(fd.get(), pid.data(), pid.size(), 0) !=
+          static_cast<ssize_t>(pid.size())) {
+    return SystemError(errno, "write", lock_path);
+  }
+  return std::unique_ptr<DirectoryLock>(new DirectoryLock(fd.Release()));
+}
+
+// The file stays: removing it would let two processes lock different files.
+DirectoryLock::~DirectoryLock() { close(fd_); }
+
+absl::StatusOr<OpenMarker> ReadOpenMarker(const std::string& path) {
+  struct statx info;
+  const std::string marker = MarkerPath(path);
+  if (statx(AT_FDCWD, marker.c_str(), AT_SYMLINK_NOFOLLOW,
+            STATX_INO | STATX_BTIME, &info) != 0) {
+    if (errno == ENOENT) return OpenMarker{};
+    return SystemError(errno, "read", marker);
+  }
+  OpenMarker out{.inode = info.stx_ino};
+  if (info.stx_mask & STATX_BTIME) {
+    out.birth_ns =
+        static_cast<uint64_t>(info.stx_btime.tv_sec) * 1'000'000'000 +
+        info.stx_btime.tv_nsec;
+  }
+  return out;
+}
+
+absl::StatusOr<OpenMarker> MakeOpenMarker(const std::string& path) {
+  // Another file first, then the rename: the inode of the old marker is still
+  // in use while the new one is made, so that the two differ.
+  const std::string marker = MarkerPath(path);
+  const std::string fresh = marker + ".new";
+  if (unlink(fresh.c_str()) != 0 && errno != ENOENT) {
+    return SystemError(errno, "remove", fresh);
+  }
+  {
+    const Descriptor fd(
+        open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (fd.get() < 0) return SystemError(errno, "create", fresh);
+  }
+  if (rename(fresh.c_str(), marker.c_str()) != 0) {
+    return SystemError(errno, "create", marker);
+  }
+  CORKSCREW_RETURN_IF_ERROR(SyncDirectory(path));
+  return ReadOpenMarker(path);
+}
+
+std::string BootId() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  if (!std::getline(file, id) || id.size() > 255) return "";
+  return id;
+}
+
+size_t DiskBytes(const std::string& path) {
+  size_t sum = 0;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator it(path, error), end;
+  for (; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    if (!it->is_regular_file(gone)) continue;
+    const auto size = it->file_size(gone);
+    if (!gone) sum += size;
+  }
+  return sum;
+}
+
+}  // namespace corkscrew

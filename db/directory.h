@@ -1,0 +1,66 @@
+#ifndef CORKSCREW_DB_DIRECTORY_H_
+#define CORKSCREW_DB_DIRECTORY_H_
+
+// The directory of a database: created, locked, and marked at every open
+// (docs/storage_format.md, "Directory").
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace corkscrew {
+
+// Holds the lock of a database directory until destruction.
+class DirectoryLock {
+ public:
+  // Locks the directory `path`. Creates it (mode 0700; its parent must exist)
+  // if `create`.
+  //   NotFound            no directory, and not `create`; or no parent
+  //   FailedPrecondition  another process holds it (names the pid), or `path`
+  //                       is not a directory
+  //   PermissionDenied, ResourceExhausted, Unavailable  as the system says
+  static absl::StatusOr<std::unique_ptr<DirectoryLock>> Acquire(
+      const std::string& path, bool create);
+  ~DirectoryLock();
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  explicit DirectoryLock(int fd) : fd_(fd) {}
+  const int fd_;
+};
+
+// Identity of the file OPEN, which a copied directory does not have.
+struct OpenMarker {
+  uint64_t inode = 0;
+  uint64_t birth_ns = 0;  // 0: the file system does not know.
+
+  friend bool operator==(const OpenMarker&, const OpenMarker&) = default;
+};
+
+// Reads the marker of the directory; all zero if there is none.
+absl::StatusOr<OpenMarker> ReadOpenMarker(const std::string& path);
+
+// Replaces the marker by a new file and returns it.
+absl::StatusOr<OpenMarker> MakeOpenMarker(const std::string& path);
+
+// Creates the directory with mode 0700 unless it is there, and syncs its parent
+// `parent`.
+absl::Status MakeDirectory(const std::string& parent, const std::string& name);
+
+// Syncs the entries of the directory `path`.
+absl::Status SyncDirectory(const std::string& path);
+
+// Identifies this boot of the system; empty if not known.
+std::string BootId();
+
+// Bytes of all files below `path`; files that vanish meanwhile do not count.
+size_t DiskBytes(const std::string& path);
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_DIRECTORY_H_

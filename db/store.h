@@ -1,0 +1,125 @@
+#ifndef CORKSCREW_DB_STORE_H_
+#define CORKSCREW_DB_STORE_H_
+
+// Durable ordered rows. The only user of RocksDB. Which options it sets and
+// why: docs/architecture.md, "The store".
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace corkscrew {
+
+// The two column families. Fixed at creation.
+enum class Family {
+  kRows,    // Small rows.
+  kBodies,  // Bodies of versions ("hist").
+};
+
+// Rows that are written together: all of them or none. Made by
+// Store::NewBatch() and must not outlive the store. Single-threaded.
+class WriteBatch {
+ public:
+  ~WriteBatch();
+  WriteBatch(WriteBatch&&) noexcept;
+  WriteBatch& operator=(WriteBatch&&) noexcept;
+
+  void Put(Family family, absl::string_view key, absl::string_view value);
+  // The value is the concatenation of `parts`, at most 8.
+  void PutParts(Family family, absl::string_view key,
+                absl::Span<const absl::string_view> parts);
+  void Delete(Family family, absl::string_view key);
+  // Deletes all keys in [begin, end).
+  void DeleteRange(Family family, absl::string_view begin,
+                   absl::string_view end);
+
+  bool empty() const;
+
+ private:
+  friend class Store;
+  struct Rep;
+  explicit WriteBatch(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+// Walks over the rows of one family in key order, as they were when it was
+// made. Single-threaded. Must not outlive the store; hold it briefly, because
+// it keeps files from being removed.
+class RowIterator {
+ public:
+  virtual ~RowIterator() = default;
+
+  virtual void Seek(absl::string_view key) = 0;  // The first row at or after.
+  virtual void SeekToLast() = 0;
+  virtual void Next() = 0;
+  virtual void Prev() = 0;
+  virtual bool valid() const = 0;
+  virtual absl::string_view key() const = 0;    // Until the next move.
+  virtual absl::string_view value() const = 0;  // Likewise.
+  // Not OK: reading failed, which is why valid() is false.
+  virtual absl::Status status() const = 0;
+};
+
+struct StoreOptions {
+  bool create_if_missing = true;
+  size_t block_cache_bytes = size_t{32} << 20;
+};
+
+// Thread-safe.
+class Store {
+ public:
+  // Opens the store in directory `path`, which must exist if a store is to be
+  // created in it.
+  //   NotFound  none there, and create_if_missing is false
+  //   FailedPrecondition, DataLoss, PermissionDenied, ResourceExhausted,
+  //   Unavailable  as the system says
+  static absl::StatusOr<std::unique_ptr<Store>> Open(
+      const std::string& path, const StoreOptions& options);
+  ~Store();
+
+  WriteBatch NewBatch() const;
+
+  // Writes `batch` and syncs the log. After an error the outcome is not known
+  // and every later write fails.
+  absl::Status Write(WriteBatch& batch);
+
+  // The value of `key`, or nullopt.
+  absl::StatusOr<std::optional<std::string>> Get(Family family,
+                                                 absl::string_view key) const;
+
+  // Calls `visit(i, value)` for each of `keys`, with nullopt where there is no
+  // row. The value is valid during the call. Ends at the first error, which
+  // may be the visitor's.
+  absl::Status MultiGet(
+      Family family, absl::Span<const std::string> keys,
+      absl::FunctionRef<absl::Status(size_t, std::optional<absl::string_view>)>
+          visit) const;
+
+  // Rows with begin <= key < end.
+  std::unique_ptr<RowIterator> NewIterator(Family family,
+                                           absl::string_view begin,
+                                           absl::string_view end) const;
+
+  // Moves everything from the log to files, so that the next open replays
+  // nothing, and closes. Only the destructor may follow.
+  absl::Status Close();
+
+  size_t block_cache_bytes() const;  // In use.
+  size_t memtable_bytes() const;
+
+ private:
+  struct Rep;
+  explicit Store(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_STORE_H_
