@@ -157,8 +157,8 @@ HeadRow ExampleHead() {
 }
 
 CollectionRow ExampleCollectionRow() {
-  return {CollectionState::kLive, ExampleCollection(), 1, "notes", "model",
-          ExampleDescriptor()};
+  return {LiveState::kLive, ExampleCollection(), 1, "notes",
+          "model",          ExampleDescriptor()};
 }
 
 Body PutBody(const std::string& vector, const std::string& metadata) {

@@ -135,7 +135,7 @@ absl::StatusOr<CollectionRow> DecodeCollectionRow(absl::string_view bytes) {
       !cursor.ReadBytes(cursor.remaining(), &descriptor)) {
     return Malformed("collection");
   }
-  row.state = static_cast<CollectionState>(state);
+  row.state = static_cast<LiveState>(state);
   CORKSCREW_ASSIGN_OR_RETURN(row.descriptor, DecodeDescriptor(descriptor));
   if (row.uuid != CollectionUuid(row.name, DescriptorHash(row.descriptor),
                                  row.generation)) {

@@ -44,11 +44,11 @@ struct Origin {
   friend auto operator<=>(const Origin&, const Origin&) = default;
 };
 
-enum class CollectionState : uint8_t { kLive = 1, kDropped = 2 };
+enum class LiveState : uint8_t { kLive = 1, kDropped = 2 };
 
 // c: a collection.
 struct CollectionRow {
-  CollectionState state = CollectionState::kLive;
+  LiveState state = LiveState::kLive;
   Uuid uuid = {};
   uint64_t generation = 1;
   std::string name = {};

@@ -1,0 +1,87 @@
+#ifndef CORKSCREW_DB_COLLECTION_STATE_H_
+#define CORKSCREW_DB_COLLECTION_STATE_H_
+
+// What is in memory of one collection.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "base/mutex.h"
+#include "corkscrew/embedder.h"
+#include "corkscrew/record.h"
+#include "db/index.h"
+#include "db/rows.h"
+
+namespace corkscrew {
+
+// Thread-safe, but `writer` belongs to the commit leader.
+class CollectionState {
+ public:
+  CollectionState(uint32_t number, CollectionRow row,
+                  std::shared_ptr<Index> index)
+      : number_(number), row_(std::move(row)), index_(std::move(index)) {}
+
+  uint32_t number() const { return number_; }
+  const CollectionRow& row() const { return row_; }
+
+  // Null for the system collection and after Drop(). Whoever holds it may go on
+  // reading.
+  std::shared_ptr<Index> index() const {
+    MutexLock lock(&mutex_);
+    return index_;
+  }
+  bool dropped() const { return dropped_.load(std::memory_order_acquire); }
+  void Drop() {
+    dropped_.store(true, std::memory_order_release);
+    MutexLock lock(&mutex_);
+    index_ = nullptr;
+  }
+
+  // The embedder of row().model, once it has been found and checked.
+  std::shared_ptr<const Embedder> embedder() const {
+    MutexLock lock(&mutex_);
+    return embedder_;
+  }
+  void set_embedder(std::shared_ptr<const Embedder> embedder) {
+    MutexLock lock(&mutex_);
+    embedder_ = std::move(embedder);
+  }
+
+  // Everything up to here is durable and visible.
+  Lamport published() const {
+    return published_.load(std::memory_order_acquire);
+  }
+  void set_published(Lamport lamport) {
+    published_.store(lamport, std::memory_order_release);
+  }
+
+  // Held versions, and records whose current version is a tombstone.
+  std::atomic<uint64_t> versions = 0;
+  std::atomic<uint64_t> tombstones = 0;
+
+  // Positions of the last op staged.
+  struct Writer {
+    Lamport clock = 0;
+    Lamport floor = 0;
+    uint64_t feed = 0;
+    uint64_t seq = 0;      // Of this origin, in shard 0.
+    uint64_t wall_ms = 0;  // Of the last `x` row.
+    uint64_t tombstones = 0;
+  } writer;
+
+ private:
+  const uint32_t number_;
+  const CollectionRow row_;
+  std::atomic<bool> dropped_ = false;
+  std::atomic<Lamport> published_ = 0;
+  mutable Mutex mutex_;
+  std::shared_ptr<Index> index_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const Embedder> embedder_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_COLLECTION_STATE_H_

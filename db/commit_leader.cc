@@ -1,0 +1,469 @@
+#include "db/commit_leader.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "base/hash.h"
+#include "base/status_macros.h"
+#include "corkscrew/limits.h"
+#include "db/body.h"
+#include "db/encode.h"
+#include "db/keys.h"
+#include "db/metadata_codec.h"
+#include "db/op.h"
+
+namespace corkscrew {
+namespace {
+
+// Local writes end here, so that times that are learned from others still fit
+// below the end of the clock, 2^56.
+constexpr Lamport kClockEnd = (Lamport{1} << 56) - (Lamport{1} << 40);
+
+// Request rows removed per group.
+constexpr size_t kPrunePerGroup = 256;
+
+bool IsWritten(ItemOutcome outcome) {
+  return outcome == ItemOutcome::kWritten ||
+         outcome == ItemOutcome::kWrittenTruncated;
+}
+
+size_t CountWritten(const WriteCommit& commit) {
+  return static_cast<size_t>(
+      std::count_if(commit.outcomes.begin(), commit.outcomes.end(), IsWritten));
+}
+
+absl::Status DamagedRow(const CollectionState& state, absl::string_view key,
+                        const absl::Status& why) {
+  return absl::DataLossError(absl::StrCat(
+      "collection \"", state.row().name, "\": row ",
+      absl::BytesToHexString(key), " is damaged: ", why.message()));
+}
+
+}  // namespace
+
+CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
+                           uint32_t origin, CollectionRegistry* registry,
+                           RequestLog* requests, size_t search_threads,
+                           std::function<absl::Time()> now)
+    : store_(*store),
+      origins_(*origins),
+      origin_(origin),
+      origin_row_(*origins->Get(origin)),
+      registry_(*registry),
+      requests_(*requests),
+      search_threads_(search_threads),
+      now_(std::move(now)) {}
+
+void CommitLeader::Process(absl::Span<Commit* const> group) {
+  if (!stopped_.ok()) {
+    for (Commit* commit : group) commit->status = stopped_;
+    return;
+  }
+  Group work(store_.NewBatch());
+  work.wall_ms = absl::ToUnixMillis(now_());
+  requests_.Prune(work.wall_ms, kPrunePerGroup, &work.batch);
+  for (Commit* commit : group) commit->status = Stage(*commit, &work);
+  if (work.batch.empty()) return;
+  const absl::Status written = store_.Write(work.batch);
+  if (written.ok()) {
+    Apply(work);
+    return;
+  }
+  stopped_ = absl::FailedPreconditionError(
+      absl::StrCat("the database stopped writes after an error (",
+                   written.message(), "); close it and open it again"));
+  for (Commit* commit : group) {
+    // What was only decided may rest on what was not synced.
+    if (!commit->status.ok()) continue;
+    commit->status = absl::UnknownError(
+        absl::StrCat("the log could not be synced, so this write may or may "
+                     "not be there after reopening: ",
+                     written.message()));
+  }
+}
+
+absl::Status CommitLeader::Stage(const Commit& commit, Group* group) {
+  if (auto* const* write = std::get_if<WriteCommit*>(&commit.what)) {
+    return StageWrite(*write, group);
+  }
+  if (auto* const* create = std::get_if<CreateCommit*>(&commit.what)) {
+    return StageCreate(*create, group);
+  }
+  return StageDrop(std::get<DropCommit*>(commit.what), group);
+}
+
+absl::Status CommitLeader::StageWrite(WriteCommit* commit, Group* group) {
+  const CollectionState& state = *commit->collection;
+  if (state.dropped()) {
+    return absl::NotFoundError(
+        absl::StrCat("collection \"", state.row().name, "\" was dropped"));
+  }
+  if (state.writer.clock >= kClockEnd) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "collection \"", state.row().name, "\": its clock has reached ",
+        state.writer.clock, ", the end for local writes"));
+  }
+  if (!commit->request_id.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(commit->replayed, Replay(commit, *group));
+    if (commit->replayed) return absl::OkStatus();
+  }
+  CORKSCREW_RETURN_IF_ERROR(Decide(commit, group));
+  AppendOps(commit, group);
+  if (!commit->request_id.empty()) AppendRequest(*commit, group);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> CommitLeader::Replay(WriteCommit* commit,
+                                          const Group& group) const {
+  const CollectionState& state = *commit->collection;
+  const std::string key = RequestKey({state.number(), 0}, commit->request_id);
+  RequestRow row;
+  if (const auto staged = group.requests.find(key);
+      staged != group.requests.end()) {
+    row = staged->second;
+  } else {
+    CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                               store_.Get(Family::kRows, key));
+    if (!value.has_value()) return false;
+    absl::StatusOr<RequestRow> stored = DecodeRequestRow(*value);
+    if (!stored.ok()) return DamagedRow(state, key, stored.status());
+    row = *std::move(stored);
+  }
+  if (row.request_hash != commit->request_hash) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("collection \"", state.row().name, "\": request id \"",
+                     absl::CHexEscape(commit->request_id),
+                     "\" came before with other content"));
+  }
+  commit->lamport = row.lamport;
+  commit->origin = row.origin;
+  commit->first_seq = row.first_seq;
+  commit->outcomes = std::move(row.items);
+  return true;
+}
+
+absl::Status CommitLeader::Decide(WriteCommit* commit, Group* group) {
+  CollectionState& state = *commit->collection;
+  HeadMap heads;  // Of this commit: kept only if all of it can be decided.
+  uint64_t tombstones = state.writer.tombstones;
+  commit->outcomes.clear();
+  commit->outcomes.reserve(commit->items.size());
+  for (const PreparedItem& item : commit->items) {
+    if (item.invalid) {
+      commit->outcomes.push_back(ItemOutcome::kInvalid);
+      continue;
+    }
+    const bool is_put = commit->kind == OpKind::kPut;
+    std::pair<uint32_t, std::string> key(state.number(), std::string(item.id));
+    Head head;
+    if (const auto own = heads.find(key); own != heads.end()) {
+      head = own->second;
+    } else if (const auto staged = group->heads.find(key);
+               staged != group->heads.end()) {
+      head = staged->second;
+    } else if (!is_put || commit->skip_unchanged || tombstones > 0) {
+      // A put wins whatever there was; what it was matters only here.
+      CORKSCREW_ASSIGN_OR_RETURN(head, ReadHead(state, item.id));
+    }
+    const bool live = head.exists && !head.tombstone;
+    if (!is_put && !live) {
+      commit->outcomes.push_back(ItemOutcome::kMissing);
+      continue;
+    }
+    if (is_put && commit->skip_unchanged && live) {
+      CORKSCREW_ASSIGN_OR_RETURN(const bool same,
+                                 SameContent(state, head, item));
+      if (same) {
+        commit->outcomes.push_back(item.truncated
+                                       ? ItemOutcome::kUnchangedTruncated
+                                       : ItemOutcome::kUnchanged);
+        continue;
+      }
+    }
+    if (!is_put) ++tombstones;
+    if (is_put && head.exists && head.tombstone) --tombstones;
+    commit->outcomes.push_back(item.truncated ? ItemOutcome::kWrittenTruncated
+                                              : ItemOutcome::kWritten);
+    heads.insert_or_assign(std::move(key),
+                           Head{.exists = true,
+                                .tombstone = !is_put,
+                                .staged = is_put ? &item : nullptr});
+  }
+  for (auto& [key, head] : heads) group->heads.insert_or_assign(key, head);
+  state.writer.tombstones = tombstones;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CommitLeader::Head> CommitLeader::ReadHead(
+    const CollectionState& state, absl::string_view id) const {
+  const std::string key = HeadKey({state.number(), 0}, id);
+  CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                             store_.Get(Family::kRows, key));
+  if (!value.has_value()) return Head{};
+  const absl::StatusOr<HeadRow> row = DecodeHeadRow(*value);
+  if (!row.ok()) return DamagedRow(state, key, row.status());
+  return Head{.exists = true, .tombstone = row->tombstone, .row = *row};
+}
+
+absl::StatusOr<bool> CommitLeader::SameContent(const CollectionState& state,
+                                               const Head& head,
+                                               const PreparedItem& item) const {
+  if (head.staged != nullptr) {
+    return head.staged->text == item.text &&
+           head.staged->metadata_bytes == item.metadata_bytes &&
+           head.staged->vector_bytes == item.vector_bytes;
+  }
+  const std::string key =
+      BodyRowKey(state.number(), {0, std::string(item.id), head.row.lamport,
+                                  head.row.origin, head.row.seq});
+  CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                             store_.Get(Family::kBodies, key));
+  if (!value.has_value()) {
+    return DamagedRow(state, key, absl::DataLossError("it is missing"));
+  }
+  const absl::StatusOr<Body> body = DecodeBody(key, *value);
+  if (!body.ok()) return DamagedRow(state, key, body.status());
+  return body->expires_ms == 0 && body->text == item.text &&
+         body->metadata == item.metadata_bytes && body->form == item.form &&
+         body->vector == item.vector_bytes;
+}
+
+void CommitLeader::AppendOps(WriteCommit* commit, Group* group) {
+  CollectionState::Writer& writer = commit->collection->writer;
+  const auto size = static_cast<uint32_t>(CountWritten(*commit));
+  commit->lamport = writer.clock;
+  commit->origin = origin_;
+  commit->first_seq = writer.seq + 1;
+  if (size == 0) return;  // Nothing written: the clock does not tick.
+  commit->lamport = ++writer.clock;
+  uint32_t index = 0;
+  for (size_t i = 0; i < commit->items.size(); ++i) {
+    if (!IsWritten(commit->outcomes[i])) continue;
+    AppendOp(*commit, commit->items[i], index++, size, group);
+  }
+  const uint32_t number = commit->collection->number();
+  group->batch.Put(Family::kRows, VectorKey({number, 0}, origin_),
+                   EncodeU64(writer.seq));
+  group->batch.Put(Family::kRows, ClockKey(number),
+                   Encode(ClockRow{writer.clock, writer.floor}));
+  const auto now = static_cast<uint64_t>(std::max<int64_t>(0, group->wall_ms));
+  if (now / 1000 > writer.wall_ms / 1000) {
+    writer.wall_ms = now;
+    group->batch.Put(Family::kRows, WallKey(number, now),
+                     EncodeU64(writer.clock));
+  }
+  group->writes.push_back(commit);
+}
+
+void CommitLeader::AppendOp(const WriteCommit& commit, const PreparedItem& item,
+                            uint32_t index, uint32_t size, Group* group) {
+  CollectionState::Writer& writer = commit.collection->writer;
+  const Stream stream{commit.collection->number(), 0};
+  const uint64_t seq = ++writer.seq;
+  const uint64_t feed = ++writer.feed;
+  const bool tombstone = commit.kind == OpKind::kDelete;
+  Op op{.kind = commit.kind,
+        .id = std::string(item.id),
+        .lamport = commit.lamport,
+        .wall_ms = group->wall_ms,
+        .batch_index = index,
+        .batch_size = size,
+        .request_id = commit.request_id};
+  op.content_hash = ContentHash(commit.collection->row().uuid, stream.shard, op,
+                                origin_row_.replica, origin_row_.incarnation,
+                                seq, item.hashes);
+  const std::string body_key = BodyRowKey(
+      stream.collection, {stream.shard, op.id, op.lamport, origin_, seq});
+  const Body body{.kind = op.kind,
+                  .form = item.form,
+                  .wall_ms = op.wall_ms,
+                  .vector = item.vector_bytes,
+                  .metadata = item.metadata_bytes,
+                  .text = item.text};
+  const EncodedBody encoded = EncodeBody(body_key, body);
+  group->batch.PutParts(
+      Family::kBodies, body_key,
+      {encoded.head, body.vector, body.metadata, body.text, encoded.tail});
+  group->batch.Put(Family::kRows, OpKey(stream, origin_, seq), EncodeOp(op));
+  group->batch.Put(Family::kRows, FeedKey(stream.collection, feed),
+                   Encode(FeedRow{stream.shard, origin_, seq}));
+  group->batch.Put(Family::kRows, HeadKey(stream, op.id),
+                   Encode(HeadRow{op.lamport, origin_, seq, tombstone, feed,
+                                  op.content_hash}));
+}
+
+void CommitLeader::AppendRequest(const WriteCommit& commit, Group* group) {
+  std::string key =
+      RequestKey({commit.collection->number(), 0}, commit.request_id);
+  RequestRow row{.request_hash = commit.request_hash,
+                 .wall_ms = group->wall_ms,
+                 .lamport = commit.lamport,
+                 .origin = commit.origin,
+                 .first_seq = commit.first_seq,
+                 .items = commit.outcomes};
+  group->batch.Put(Family::kRows, key, Encode(row));
+  requests_.Add(group->wall_ms, key);
+  group->requests.insert_or_assign(std::move(key), std::move(row));
+}
+
+absl::Status CommitLeader::StageCreate(CreateCommit* commit, Group* group) {
+  CollectionRow& row = commit->row;
+  if (const auto taken = registry_.Find(row.name)) {
+    const std::string differences =
+        DescribeDifferences(row.descriptor, taken->row().descriptor);
+    return absl::AlreadyExistsError(
+        absl::StrCat("collection \"", row.name, "\" exists already",
+                     differences.empty()
+                         ? " with the same options"
+                         : "; wanted and existing differ in " + differences));
+  }
+  if (registry_.size() >= kMaxCollections) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "collection \"", row.name, "\": there are ", registry_.size(),
+        " collections, at most ", kMaxCollections, " are allowed"));
+  }
+  row.state = LiveState::kLive;
+  row.generation = registry_.NextGeneration(row.name);
+  row.uuid =
+      CollectionUuid(row.name, DescriptorHash(row.descriptor), row.generation);
+  CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<Index> index,
+                             MakeIndex(row.descriptor, search_threads_));
+  const uint32_t number = registry_.NextNumber();
+  CORKSCREW_RETURN_IF_ERROR(StageSystemRecord(row, "", group));
+  group->batch.Put(Family::kRows, CollectionKey(number), Encode(row));
+  group->batch.Put(Family::kRows, NameKey(row.name), EncodeU32(number));
+  group->batch.Put(Family::kRows, ClockKey(number), Encode(ClockRow{}));
+  commit->collection =
+      std::make_shared<CollectionState>(number, row, std::move(index));
+  group->created = commit->collection;
+  return absl::OkStatus();
+}
+
+absl::Status CommitLeader::StageDrop(DropCommit* commit, Group* group) {
+  const std::shared_ptr<CollectionState> state = registry_.Find(commit->name);
+  if (state == nullptr) {
+    return absl::NotFoundError(
+        absl::StrCat("no collection \"", commit->name, "\""));
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(std::string seen, VectorSeen(*state));
+  CollectionRow row = state->row();
+  row.state = LiveState::kDropped;
+  CORKSCREW_RETURN_IF_ERROR(StageSystemRecord(row, std::move(seen), group));
+  const uint32_t number = state->number();
+  group->batch.Put(Family::kRows, CollectionKey(number), Encode(row));
+  group->batch.Delete(Family::kRows, NameKey(row.name));
+  for (const char kind : {'f', 'h', 'i', 'k', 'o', 's', 'v', 'x'}) {
+    const std::string prefix = KindPrefix(kind, number);
+    group->batch.DeleteRange(Family::kRows, prefix, PrefixEnd(prefix));
+  }
+  const std::string prefix = BodyCollectionPrefix(number);
+  group->batch.DeleteRange(Family::kBodies, prefix, PrefixEnd(prefix));
+  group->dropped = state;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> CommitLeader::VectorSeen(
+    const CollectionState& collection) const {
+  const std::string prefix = KindPrefix('v', collection.number());
+  const auto it = store_.NewIterator(Family::kRows, prefix, PrefixEnd(prefix));
+  std::vector<std::string> lines;
+  for (it->Seek(prefix); it->valid(); it->Next()) {
+    Stream stream;
+    uint32_t origin;
+    const absl::StatusOr<uint64_t> seq = DecodeU64(it->value());
+    if (!seq.ok() || !ParseVectorKey(it->key(), &stream, &origin)) {
+      return DamagedRow(collection, it->key(), seq.status());
+    }
+    const std::optional<Origin> named = origins_.Get(origin);
+    if (!named.has_value()) {
+      return DamagedRow(collection, it->key(),
+                        absl::DataLossError("its origin is not known"));
+    }
+    lines.push_back(absl::StrCat(stream.shard, " ", named->replica.ToString(),
+                                 " ", named->incarnation, " ", *seq, "\n"));
+  }
+  CORKSCREW_RETURN_IF_ERROR(it->status());
+  std::sort(lines.begin(), lines.end());
+  return absl::StrJoin(lines, "");
+}
+
+absl::Status CommitLeader::StageSystemRecord(const CollectionRow& row,
+                                             std::string vector_seen,
+                                             Group* group) {
+  auto record = std::make_unique<SystemRecord>();
+  record->metadata = {
+      {"descriptor", absl::BytesToHexString(EncodeDescriptor(row.descriptor))},
+      {"generation", static_cast<int64_t>(row.generation)},
+      {"model", row.model},
+      {"name", row.name},
+      {"state",
+       std::string(row.state == LiveState::kLive ? "live" : "dropped")}};
+  record->text = std::move(vector_seen);
+  PreparedItem& item = record->item;
+  record->id = absl::StrCat("collection/", row.uuid.ToString());
+  item.id = record->id;
+  item.text = record->text;
+  item.metadata = &record->metadata;
+  CORKSCREW_ASSIGN_OR_RETURN(item.metadata_bytes,
+                             EncodeMetadata(record->metadata));
+  item.hashes = {Sha256(item.text), Sha256(item.metadata_bytes), Sha256("")};
+  record->commit.collection = registry_.shared_system();
+  record->commit.items = absl::MakeConstSpan(&item, 1);
+  group->system_record = std::move(record);
+  return StageWrite(&group->system_record->commit, group);
+}
+
+void CommitLeader::Apply(const Group& group) {
+  for (const WriteCommit* commit : group.writes) {
+    CollectionState& state = *commit->collection;
+    state.versions += CountWritten(*commit);
+    const std::shared_ptr<Index> index = state.index();
+    if (index == nullptr) continue;  // The system collection.
+    uint64_t seq = commit->first_seq;
+    for (size_t i = 0; i < commit->items.size(); ++i) {
+      if (!IsWritten(commit->outcomes[i])) continue;
+      const PreparedItem& item = commit->items[i];
+      const BodyKey key{0, std::string(item.id), commit->lamport, origin_,
+                        seq++};
+      IndexEntry entry{.body = &key};
+      if (commit->kind == OpKind::kPut) {
+        entry.metadata = item.metadata;
+        entry.code = item.code;
+        entry.scalars = item.scalars;
+        entry.original = item.original;
+      }
+      index->Add(entry);
+    }
+  }
+  for (const WriteCommit* commit : group.writes) {
+    CollectionState& state = *commit->collection;
+    const std::shared_ptr<Index> index = state.index();
+    if (index != nullptr) index->Publish(state.writer.clock);
+    state.tombstones = state.writer.tombstones;
+    state.set_published(state.writer.clock);
+  }
+  if (group.created != nullptr) registry_.Add(group.created);
+  if (group.dropped != nullptr) {
+    registry_.Remove(*group.dropped);
+    group.dropped->Drop();
+  }
+}
+
+}  // namespace corkscrew

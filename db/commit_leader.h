@@ -1,0 +1,120 @@
+#ifndef CORKSCREW_DB_COMMIT_LEADER_H_
+#define CORKSCREW_DB_COMMIT_LEADER_H_
+
+// Turns a group of waiting commits into one synced batch of rows: decides
+// Lamport times, seqs, request ids, what is unchanged and what exists, in queue
+// order; then applies what was written to the indexes.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "db/collection_registry.h"
+#include "db/collection_state.h"
+#include "db/origin_table.h"
+#include "db/request_log.h"
+#include "db/rows.h"
+#include "db/store.h"
+#include "db/write_commit.h"
+
+namespace corkscrew {
+
+// Used by one thread at a time (see CommitQueue). Borrows everything.
+class CommitLeader {
+ public:
+  // `origin` is the number of this life of the database in `origins`.
+  CommitLeader(Store* store, const OriginTable* origins, uint32_t origin,
+               CollectionRegistry* registry, RequestLog* requests,
+               size_t search_threads, std::function<absl::Time()> now);
+
+  // Sets the status and the answers of each commit.
+  void Process(absl::Span<Commit* const> group);
+
+  // Not OK after a failed write: nothing is written until reopening.
+  const absl::Status& stopped() const { return stopped_; }
+
+ private:
+  // The current version of a record, as of what has been staged.
+  struct Head {
+    bool exists = false;
+    bool tombstone = false;
+    const PreparedItem* staged = nullptr;  // Null: it is `row` in the store.
+    HeadRow row = {};
+  };
+  using HeadMap = absl::flat_hash_map<std::pair<uint32_t, std::string>, Head>;
+  // A record of the system collection in the making.
+  struct SystemRecord {
+    std::string id = {};
+    Metadata metadata = {};
+    std::string text = {};
+    PreparedItem item = {};
+    WriteCommit commit = {};
+  };
+  // One batch in the making.
+  struct Group {
+    explicit Group(WriteBatch b) : batch(std::move(b)) {}
+    WriteBatch batch;
+    int64_t wall_ms = 0;
+    HeadMap heads = {};  // Staged, by collection and id.
+    absl::flat_hash_map<std::string, RequestRow> requests = {};  // By key.
+    std::vector<const WriteCommit*> writes = {};
+    // A create or drop is alone in its group.
+    std::unique_ptr<SystemRecord> system_record = nullptr;
+    std::shared_ptr<CollectionState> created = nullptr;
+    std::shared_ptr<CollectionState> dropped = nullptr;
+  };
+
+  absl::Status Stage(const Commit& commit, Group* group);
+  absl::Status StageWrite(WriteCommit* commit, Group* group);
+  absl::Status StageCreate(CreateCommit* commit, Group* group);
+  absl::Status StageDrop(DropCommit* commit, Group* group);
+
+  // Answers from an earlier request with the same id. False: there is none.
+  absl::StatusOr<bool> Replay(WriteCommit* commit, const Group& group) const;
+  // Decides the outcome of each item.
+  absl::Status Decide(WriteCommit* commit, Group* group);
+  // Stages the ops of the items to be written, at the next Lamport time.
+  void AppendOps(WriteCommit* commit, Group* group);
+  void AppendOp(const WriteCommit& commit, const PreparedItem& item,
+                uint32_t index, uint32_t size, Group* group);
+  void AppendRequest(const WriteCommit& commit, Group* group);
+  absl::Status StageSystemRecord(const CollectionRow& row,
+                                 std::string vector_seen, Group* group);
+  // What this database holds of a collection, as the text of a drop record.
+  absl::StatusOr<std::string> VectorSeen(
+      const CollectionState& collection) const;
+
+  absl::StatusOr<Head> ReadHead(const CollectionState& state,
+                                absl::string_view id) const;
+  absl::StatusOr<bool> SameContent(const CollectionState& state,
+                                   const Head& head,
+                                   const PreparedItem& item) const;
+
+  // Makes what was written visible.
+  void Apply(const Group& group);
+
+  Store& store_;
+  const OriginTable& origins_;
+  const uint32_t origin_;
+  const Origin origin_row_;
+  CollectionRegistry& registry_;
+  RequestLog& requests_;
+  const size_t search_threads_;
+  const std::function<absl::Time()> now_;
+  absl::Status stopped_ = absl::OkStatus();
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_COMMIT_LEADER_H_

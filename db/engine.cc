@@ -1,0 +1,260 @@
+#include "db/engine.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "base/hash.h"
+#include "base/status_macros.h"
+#include "db/keys.h"
+
+namespace corkscrew {
+namespace {
+
+// A group of commits ends at this many bytes.
+constexpr size_t kMaxGroupBytes = size_t{32} << 20;
+
+// Request rows removed at open; more go while writing.
+constexpr size_t kPruneAtOpen = 100'000;
+
+template <typename T>
+absl::Status FillRandom(T* out) {
+  if (SystemRandom(reinterpret_cast<uint8_t*>(out), sizeof(*out))) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError("the system has no random numbers");
+}
+
+absl::Status CheckFormat(const std::string& path, const FormatRow& format) {
+  if (format.version != kFormatVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("database in ", path, " has format version ",
+                     format.version, ", this build knows ", kFormatVersion,
+                     "; use the build it belongs to"));
+  }
+  if (format.required != 0 || format.read_only != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("database in ", path, " needs features (required ",
+                     format.required, ", read-only ", format.read_only,
+                     ") that this build with format version ", kFormatVersion,
+                     " does not know; use a newer build"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Engine::Call::Begin() {
+  inside_ = engine_.gate_.Enter();
+  if (inside_) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the database in ", engine_.path_, " is closed"));
+}
+
+Engine::Engine(std::string path, const Options& options)
+    : path_(std::move(path)),
+      options_(options),
+      threads_(options.threads != 0
+                   ? options.threads
+                   : std::max(1u, std::thread::hardware_concurrency())),
+      registry_(std::make_unique<CollectionRegistry>()) {}
+
+Engine::~Engine() { Close().IgnoreError(); }
+
+absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(const std::string& path,
+                                                     const Options& options) {
+  std::shared_ptr<Engine> engine(new Engine(path, options));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      engine->lock_, DirectoryLock::Acquire(path, options.create_if_missing));
+  if (options.create_if_missing) {
+    CORKSCREW_RETURN_IF_ERROR(MakeDirectory(path, "store"));
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(
+      engine->store_,
+      Store::Open(path + "/store",
+                  {.create_if_missing = options.create_if_missing,
+                   .block_cache_bytes = options.block_cache_bytes}));
+  const absl::Status loaded = engine->Load();
+  if (!loaded.ok()) {
+    return absl::Status(loaded.code(), absl::StrCat("database in ", path, ": ",
+                                                    loaded.message()));
+  }
+  return engine;
+}
+
+absl::Status Engine::Load() {
+  WriteBatch batch = store_->NewBatch();
+  CORKSCREW_RETURN_IF_ERROR(LoadIdentity(&batch));
+  CORKSCREW_RETURN_IF_ERROR(
+      registry_->Load(*store_, origin_number_, origins_, threads_));
+  CORKSCREW_RETURN_IF_ERROR(requests_.Load(*store_));
+  const std::function<absl::Time()> now =
+      options_.now != nullptr ? options_.now : [] { return absl::Now(); };
+  requests_.Prune(absl::ToUnixMillis(now()), kPruneAtOpen, &batch);
+
+  // Nothing has been changed so far.
+  CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker, MakeOpenMarker(path_));
+  open_row_ = {.clean = false,
+               .boot_id = BootId(),
+               .marker_inode = marker.inode,
+               .marker_birth_ns = marker.birth_ns};
+  batch.Put(Family::kRows, MetaKey("open"), Encode(open_row_));
+  CORKSCREW_RETURN_IF_ERROR(store_->Write(batch));
+
+  leader_ = std::make_unique<CommitLeader>(store_.get(), &origins_,
+                                           origin_number_, registry_.get(),
+                                           &requests_, threads_, now);
+  queue_ = std::make_unique<CommitQueue<Commit>>(
+      [this](absl::Span<Commit* const> group) { leader_->Process(group); },
+      [](const Commit& commit) { return commit.bytes; }, kMaxGroupBytes);
+  return absl::OkStatus();
+}
+
+absl::Status Engine::LoadIdentity(WriteBatch* batch) {
+  CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> format,
+                             store_->Get(Family::kRows, MetaKey("format")));
+  if (!format.has_value()) return CreateIdentity(batch);
+  CORKSCREW_ASSIGN_OR_RETURN(const FormatRow format_row,
+                             DecodeFormatRow(*format));
+  CORKSCREW_RETURN_IF_ERROR(CheckFormat(path_, format_row));
+  const auto get = [&](absl::string_view name) -> absl::StatusOr<std::string> {
+    CORKSCREW_ASSIGN_OR_RETURN(std::optional<std::string> value,
+                               store_->Get(Family::kRows, MetaKey(name)));
+    if (value.has_value()) return *std::move(value);
+    return absl::DataLossError(absl::StrCat("row m", name, " is missing"));
+  };
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string uuid, get("uuid"));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string replica, get("replica"));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string incarnation, get("incarnation"));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string open, get("open"));
+  CORKSCREW_ASSIGN_OR_RETURN(uuid_, DecodeUuid(uuid));
+  CORKSCREW_ASSIGN_OR_RETURN(origin_.replica, DecodeUuid(replica));
+  CORKSCREW_ASSIGN_OR_RETURN(origin_.incarnation, DecodeU64(incarnation));
+  CORKSCREW_ASSIGN_OR_RETURN(const OpenRow last, DecodeOpenRow(open));
+
+  // Something may have been lost (the system went down) or there may be a
+  // second copy: then this is another life, so that no (origin, seq) is used
+  // for two ops. A process that only died lost nothing that was written.
+  CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker, ReadOpenMarker(path_));
+  const bool other_boot = !last.clean && last.boot_id != BootId();
+  const bool copied =
+      marker != OpenMarker{last.marker_inode, last.marker_birth_ns};
+  if (other_boot || copied) {
+    CORKSCREW_RETURN_IF_ERROR(FillRandom(&origin_.incarnation));
+    batch->Put(Family::kRows, MetaKey("incarnation"),
+               EncodeU64(origin_.incarnation));
+  }
+  return LoadOrigins(batch);
+}
+
+absl::Status Engine::CreateIdentity(WriteBatch* batch) {
+  const auto it = store_->NewIterator(Family::kRows, "", "\xFF");
+  it->Seek("");
+  CORKSCREW_RETURN_IF_ERROR(it->status());
+  if (it->valid()) {
+    return absl::DataLossError("it has rows, but row mformat is missing");
+  }
+  if (!options_.create_if_missing) return absl::NotFoundError("it is empty");
+  CORKSCREW_RETURN_IF_ERROR(FillRandom(&uuid_));
+  CORKSCREW_RETURN_IF_ERROR(FillRandom(&origin_.replica));
+  CORKSCREW_RETURN_IF_ERROR(FillRandom(&origin_.incarnation));
+  batch->Put(Family::kRows, MetaKey("format"),
+             Encode(FormatRow{.version = kFormatVersion}));
+  batch->Put(Family::kRows, MetaKey("uuid"), EncodeUuid(uuid_));
+  batch->Put(Family::kRows, MetaKey("replica"), EncodeUuid(origin_.replica));
+  batch->Put(Family::kRows, MetaKey("incarnation"),
+             EncodeU64(origin_.incarnation));
+  return LoadOrigins(batch);
+}
+
+absl::Status Engine::LoadOrigins(WriteBatch* batch) {
+  const std::string prefix = KindPrefix('a');
+  const auto it = store_->NewIterator(Family::kRows, prefix, PrefixEnd(prefix));
+  for (it->Seek(prefix); it->valid(); it->Next()) {
+    uint32_t number;
+    if (!ParseOriginKey(it->key(), &number) || number != origins_.size()) {
+      return absl::DataLossError(absl::StrCat(
+          "the origin dictionary has no origin ", origins_.size()));
+    }
+    CORKSCREW_ASSIGN_OR_RETURN(const Origin origin,
+                               DecodeOriginRow(it->value()));
+    origins_.Add(origin);
+  }
+  CORKSCREW_RETURN_IF_ERROR(it->status());
+  if (const std::optional<uint32_t> known = origins_.Find(origin_)) {
+    origin_number_ = *known;
+    return absl::OkStatus();
+  }
+  origin_number_ = origins_.Add(origin_);
+  batch->Put(Family::kRows, OriginKey(origin_number_), Encode(origin_));
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Close() {
+  if (!gate_.Close()) return absl::OkStatus();
+  absl::Status status = absl::OkStatus();
+  if (leader_ != nullptr && leader_->stopped().ok()) {
+    open_row_.clean = true;
+    WriteBatch batch = store_->NewBatch();
+    batch.Put(Family::kRows, MetaKey("open"), Encode(open_row_));
+    status = store_->Write(batch);
+  }
+  if (store_ != nullptr && leader_ != nullptr) status.Update(store_->Close());
+  queue_.reset();
+  leader_.reset();
+  store_.reset();
+  lock_.reset();
+  return status;
+}
+
+absl::Status Engine::Run(Commit* commit) {
+  queue_->Run(commit);
+  return commit->status;
+}
+
+absl::StatusOr<std::shared_ptr<const Embedder>> Engine::EmbedderFor(
+    CollectionState& collection) const {
+  if (auto embedder = collection.embedder()) return embedder;
+  const CollectionRow& row = collection.row();
+  const auto refuse = [&](absl::string_view why) {
+    return absl::FailedPreconditionError(why);
+  };
+  if (row.descriptor.space.empty()) {
+    return refuse("it has no model, so text can not be embedded; give vectors");
+  }
+  if (options_.embedders == nullptr) {
+    return refuse(absl::StrCat("text needs the model \"", row.model,
+                               "\", but the database was opened without "
+                               "Options::embedders"));
+  }
+  absl::StatusOr<std::shared_ptr<const Embedder>> found =
+      options_.embedders->Find(row.model);
+  if (!found.ok()) return found;
+  if ((*found)->space() != row.descriptor.space) {
+    return refuse(absl::StrCat("model \"", row.model,
+                               "\" makes vectors of space ", (*found)->space(),
+                               ", the collection has ", row.descriptor.space));
+  }
+  if ((*found)->dim() != row.descriptor.quantizer.dim) {
+    return refuse(absl::StrCat("model \"", row.model, "\" makes vectors of ",
+                               (*found)->dim(), " coordinates, want ",
+                               row.descriptor.quantizer.dim));
+  }
+  collection.set_embedder(*found);
+  return found;
+}
+
+}  // namespace corkscrew

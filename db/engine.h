@@ -1,0 +1,113 @@
+#ifndef CORKSCREW_DB_ENGINE_H_
+#define CORKSCREW_DB_ENGINE_H_
+
+// An open database directory: what the local Db and its collections share.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "corkscrew/db.h"
+#include "db/call_gate.h"
+#include "db/collection_registry.h"
+#include "db/collection_state.h"
+#include "db/commit_leader.h"
+#include "db/commit_queue.h"
+#include "db/directory.h"
+#include "db/origin_table.h"
+#include "db/request_log.h"
+#include "db/rows.h"
+#include "db/store.h"
+#include "db/write_commit.h"
+
+namespace corkscrew {
+
+inline constexpr uint32_t kFormatVersion = 0;
+
+// Thread-safe. Between Call::Begin() and its end everything but Close() may be
+// used.
+class Engine {
+ public:
+  // Errors of Db::Open().
+  static absl::StatusOr<std::shared_ptr<Engine>> Open(const std::string& path,
+                                                      const Options& options);
+  ~Engine();
+
+  // Waits for running calls, marks the directory as cleanly closed and releases
+  // it. Only the first call does something.
+  absl::Status Close();
+
+  // A running call. Close() waits for its end.
+  class Call {
+   public:
+    explicit Call(Engine& engine) : engine_(engine) {}
+    ~Call() {
+      if (inside_) engine_.gate_.Leave();
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+    //   FailedPrecondition  the database is closed
+    absl::Status Begin();
+
+   private:
+    Engine& engine_;
+    bool inside_ = false;
+  };
+
+  // Queues a commit, waits for it and returns its status.
+  absl::Status Run(Commit* commit);
+
+  const std::string& path() const { return path_; }
+  const Options& options() const { return options_; }
+  size_t threads() const { return threads_; }
+  const Store& store() const { return *store_; }
+  const OriginTable& origins() const { return origins_; }
+  CollectionRegistry& registry() { return *registry_; }
+  const Uuid& uuid() const { return uuid_; }
+  const Origin& origin() const { return origin_; }
+
+  // The embedder of a collection: found on first use and checked against the
+  // descriptor.
+  //   FailedPrecondition  no model, no registry, or another embedding space
+  //   NotFound            no such model
+  absl::StatusOr<std::shared_ptr<const Embedder>> EmbedderFor(
+      CollectionState& collection) const;
+
+ private:
+  Engine(std::string path, const Options& options);
+
+  absl::Status Load();
+  // Reads or creates the identity of the database.
+  absl::Status LoadIdentity(WriteBatch* batch);
+  absl::Status CreateIdentity(WriteBatch* batch);
+  absl::Status LoadOrigins(WriteBatch* batch);
+
+  const std::string path_;
+  const Options options_;
+  const size_t threads_;
+  CallGate gate_;
+
+  // Constant after Open() until Close().
+  std::unique_ptr<DirectoryLock> lock_;
+  std::unique_ptr<Store> store_;
+  Uuid uuid_ = {};
+  Origin origin_ = {};
+  uint32_t origin_number_ = 0;
+  OpenRow open_row_ = {};
+  OriginTable origins_;
+  std::unique_ptr<CollectionRegistry> registry_;
+  std::unique_ptr<CommitQueue<Commit>> queue_;
+
+  // Of the commit leader.
+  RequestLog requests_;
+  std::unique_ptr<CommitLeader> leader_;
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_ENGINE_H_

@@ -1,0 +1,202 @@
+// Workers take whole ids from one iterator in turn, decode and encode them side
+// by side, and add them to the index in turn: the index does not depend on the
+// order of ids, only on the merge order within one.
+
+#include "db/index_rebuild.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "corkscrew/collection.h"
+#include "corkscrew/metadata.h"
+#include "corkscrew/quantizer.h"
+#include "db/body.h"
+#include "db/index.h"
+#include "db/keys.h"
+#include "db/metadata_codec.h"
+#include "db/version_reader.h"
+
+namespace corkscrew {
+namespace {
+
+constexpr size_t kChunkRows = 256;
+
+struct Row {
+  std::string key;
+  std::string value;
+  BodyKey body_key = {};
+  Version version = {};
+  // What the index takes.
+  bool tombstone = false;
+  Metadata metadata = {};
+  std::vector<uint8_t> code = {};
+  CodeScalars scalars = {};
+  std::vector<float> original = {};
+};
+
+class Rebuild {
+ public:
+  Rebuild(const Store& store, const OriginTable& origins,
+          CollectionState* collection)
+      : reader_(store, origins, *collection),
+        collection_(*collection),
+        index_(collection->index()),
+        prefix_(BodyCollectionPrefix(collection->number())),
+        iterator_(
+            store.NewIterator(Family::kBodies, prefix_, PrefixEnd(prefix_))) {
+    MutexLock lock(&read_mutex_);
+    iterator_->Seek(prefix_);
+  }
+
+  absl::Status Run(size_t threads) {
+    std::vector<std::thread> workers;
+    for (size_t i = 1; i < threads; ++i) {
+      workers.emplace_back([this] { Work(); });
+    }
+    Work();
+    for (std::thread& worker : workers) worker.join();
+    MutexLock lock(&add_mutex_);
+    CORKSCREW_RETURN_IF_ERROR(status_);
+    index_->Publish(collection_.writer.clock);
+    collection_.versions = versions_;
+    collection_.tombstones = tombstones_;
+    collection_.writer.tombstones = tombstones_;
+    return absl::OkStatus();
+  }
+
+ private:
+  void Work() {
+    std::vector<Row> rows;
+    while (true) {
+      absl::Status status = ReadChunk(&rows);
+      if (status.ok() && rows.empty()) return;
+      for (size_t i = 0; status.ok() && i < rows.size(); ++i) {
+        status = Decode(&rows[i]);
+        if (!status.ok()) {
+          status = reader_.Damaged(rows[i].key, status);
+        }
+      }
+      if (!AddAll(&rows, status)) return;
+    }
+  }
+
+  // Reads whole ids until there are kChunkRows rows; none at the end.
+  absl::Status ReadChunk(std::vector<Row>* rows)
+      ABSL_LOCKS_EXCLUDED(read_mutex_) {
+    rows->clear();
+    MutexLock lock(&read_mutex_);
+    std::string id_prefix;
+    for (; iterator_->valid(); iterator_->Next()) {
+      const absl::string_view key = iterator_->key();
+      if (id_prefix.empty() || !absl::StartsWith(key, id_prefix)) {
+        if (rows->size() >= kChunkRows) break;
+        // Up to the Lamport time, origin and seq.
+        id_prefix = std::string(
+            key.substr(0, key.size() - std::min<size_t>(20, key.size())));
+      }
+      rows->push_back({std::string(key), std::string(iterator_->value())});
+    }
+    return iterator_->status();
+  }
+
+  absl::Status Decode(Row* row) const {
+    uint32_t number;
+    if (!ParseBodyRowKey(row->key, &number, &row->body_key)) {
+      return absl::DataLossError("not a key of a body");
+    }
+    if (row->body_key.lamport > collection_.writer.clock) {
+      return absl::DataLossError(
+          absl::StrCat("it has Lamport time ", row->body_key.lamport,
+                       ", later than the clock, ", collection_.writer.clock));
+    }
+    CORKSCREW_ASSIGN_OR_RETURN(row->version, reader_.VersionOf(row->body_key));
+    CORKSCREW_ASSIGN_OR_RETURN(const Body body,
+                               DecodeBody(row->key, row->value));
+    row->tombstone = body.kind == OpKind::kDelete;
+    if (row->tombstone) return absl::OkStatus();
+    CORKSCREW_ASSIGN_OR_RETURN(row->metadata, DecodeMetadata(body.metadata));
+    const Quantizer& quantizer = index_->quantizer();
+    row->code.resize(quantizer.code_bytes());
+    if (collection_.row().descriptor.originals == Originals::kCodesOnly) {
+      if (body.form != VectorForm::kCode ||
+          !BytesToCode(body.vector, absl::MakeSpan(row->code), &row->scalars)) {
+        return absl::DataLossError("it has no code");
+      }
+      return quantizer.Validate(row->code, row->scalars);
+    }
+    row->original.resize(quantizer.params().dim);
+    if (body.form != VectorForm::kFloat32 ||
+        !BytesToFloats(body.vector, absl::MakeSpan(row->original))) {
+      return absl::DataLossError("it has no original");
+    }
+    return quantizer.Encode(row->original, absl::MakeSpan(row->code),
+                            &row->scalars);
+  }
+
+  // Adds a chunk, or records why not. False: stop.
+  bool AddAll(std::vector<Row>* rows, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(add_mutex_) {
+    if (status.ok()) {
+      // Rows come newest first within an id; the index wants merge order.
+      std::sort(rows->begin(), rows->end(), [](const Row& a, const Row& b) {
+        if (a.body_key.id != b.body_key.id) {
+          return a.body_key.id < b.body_key.id;
+        }
+        return a.version < b.version;
+      });
+    }
+    MutexLock lock(&add_mutex_);
+    status_.Update(status);
+    if (!status_.ok()) return false;
+    for (size_t i = 0; i < rows->size(); ++i) {
+      const Row& row = (*rows)[i];
+      index_->Add({.body = &row.body_key,
+                   .metadata = row.tombstone ? nullptr : &row.metadata,
+                   .code = row.code,
+                   .scalars = row.scalars,
+                   .original = row.original});
+      const bool last = i + 1 == rows->size() ||
+                        (*rows)[i + 1].body_key.id != row.body_key.id;
+      if (last && row.tombstone) ++tombstones_;
+    }
+    versions_ += rows->size();
+    return true;
+  }
+
+  const VersionReader reader_;  // Only its const methods.
+  CollectionState& collection_;
+  const std::shared_ptr<Index> index_;
+  const std::string prefix_;
+
+  Mutex read_mutex_;
+  const std::unique_ptr<RowIterator> iterator_ ABSL_PT_GUARDED_BY(read_mutex_);
+
+  Mutex add_mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(add_mutex_);
+  uint64_t versions_ ABSL_GUARDED_BY(add_mutex_) = 0;
+  uint64_t tombstones_ ABSL_GUARDED_BY(add_mutex_) = 0;
+};
+
+}  // namespace
+
+absl::Status RebuildIndex(const Store& store, const OriginTable& origins,
+                          size_t threads, CollectionState* collection) {
+  return Rebuild(store, origins, collection).Run(std::max<size_t>(1, threads));
+}
+
+}  // namespace corkscrew

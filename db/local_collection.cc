@@ -1,0 +1,406 @@
+#include "db/local_collection.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/status_macros.h"
+#include "corkscrew/limits.h"
+#include "db/call_end.h"
+#include "db/collection_info.h"
+#include "db/filter.h"
+#include "db/metadata_codec.h"
+#include "db/op.h"
+#include "db/page_token.h"
+#include "db/put_preparation.h"
+#include "db/query_preparation.h"
+#include "db/record_limits.h"
+#include "db/version_reader.h"
+
+namespace corkscrew {
+namespace {
+
+// Ids or rows between two looks at the deadline.
+constexpr size_t kLookEvery = 256;
+
+absl::Status CheckPageSize(size_t page_size) {
+  if (page_size >= 1 && page_size <= kMaxPageSize) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("page_size is ", page_size, ", want 1 to ", kMaxPageSize));
+}
+
+absl::Status CheckIds(absl::Span<const absl::string_view> ids, size_t most) {
+  if (ids.size() > most) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        ids.size(), " ids in one call, at most ", most, " are allowed"));
+  }
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const absl::Status status = CheckId(ids[i]);
+    if (!status.ok()) {
+      return absl::Status(status.code(),
+                          absl::StrCat("item ", i, ": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status LocalCollection::Named(const absl::Status& status) const {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("collection \"", name(),
+                                                  "\": ", status.message()));
+}
+
+absl::Status LocalCollection::Begin(Engine::Call* running,
+                                    const CallOptions& call) const {
+  CORKSCREW_RETURN_IF_ERROR(running->Begin());
+  CORKSCREW_RETURN_IF_ERROR(LiveIndex().status());
+  return Named(CheckCall(call));
+}
+
+absl::StatusOr<std::shared_ptr<Index>> LocalCollection::LiveIndex() const {
+  std::shared_ptr<Index> index = state_->index();
+  if (index != nullptr && !state_->dropped()) return index;
+  return absl::NotFoundError(
+      absl::StrCat("collection \"", name(), "\" was dropped"));
+}
+
+absl::Status LocalCollection::AfterRead(const absl::Status& status) const {
+  // The rows of a dropped collection are gone: that is not damage.
+  CORKSCREW_RETURN_IF_ERROR(LiveIndex().status());
+  return status;
+}
+
+absl::Status LocalCollection::CheckWrite(const WriteOptions& options) const {
+  if (options.durability != Durability::kSync) {
+    return Named(absl::UnimplementedError("durability kRelaxed comes later"));
+  }
+  if (options.ack != Ack::kOne) {
+    return Named(absl::UnimplementedError(
+        "ack kQuorum and kAll need a cluster, which comes later"));
+  }
+  CORKSCREW_RETURN_IF_ERROR(Named(CheckRequestId(options.request_id)));
+  return Named(CheckSpace(options.space, state_->row().descriptor));
+}
+
+absl::StatusOr<Lamport> LocalCollection::Resolve(
+    const std::optional<Moment>& at) const {
+  const Lamport now = state_->published();
+  if (!at.has_value()) return now;
+  if (const auto* lamport = std::get_if<Lamport>(&at->value)) {
+    return std::min(*lamport, now);
+  }
+  return Named(absl::UnimplementedError(
+      "moments by wall time or tag come later; give a Lamport time"));
+}
+
+absl::StatusOr<CollectionInfo> LocalCollection::Info(
+    const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  return InfoOf(*state_);
+}
+
+absl::StatusOr<CollectionStats> LocalCollection::Stats(
+    const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  return StatsOf(*state_);
+}
+
+absl::StatusOr<PutReply> LocalCollection::Put(absl::Span<const PutItem> items,
+                                              const WriteOptions& options,
+                                              const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  CORKSCREW_RETURN_IF_ERROR(CheckWrite(options));
+  PutPreparation preparation(*engine_, state_, items, options, call);
+  CORKSCREW_RETURN_IF_ERROR(preparation.Run());
+  WriteCommit write{.collection = state_,
+                    .kind = OpKind::kPut,
+                    .items = preparation.items(),
+                    .request_id = options.request_id,
+                    .skip_unchanged = options.skip_unchanged};
+  if (!write.request_id.empty()) {
+    write.request_hash = preparation.request_hash();
+  }
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
+  Commit commit{&write, absl::OkStatus(), preparation.bytes()};
+  CORKSCREW_RETURN_IF_ERROR(engine_->Run(&commit));
+
+  PutReply reply;
+  reply.lamport = write.lamport;
+  reply.replayed = write.replayed;
+  reply.items.resize(items.size());
+  const std::optional<Origin> origin = engine_->origins().Get(write.origin);
+  if (write.outcomes.size() != items.size() || !origin.has_value()) {
+    return Named(absl::DataLossError(absl::StrCat(
+        "the row of request id \"", options.request_id, "\" is damaged")));
+  }
+  uint64_t seq = write.first_seq;
+  for (size_t i = 0; i < items.size(); ++i) {
+    PutOutcome& out = reply.items[i];
+    out.status = preparation.statuses()[i];
+    switch (write.outcomes[i]) {
+      case ItemOutcome::kWrittenTruncated:
+        out.truncated = true;
+        [[fallthrough]];
+      case ItemOutcome::kWritten:
+        out.version = {write.lamport, origin->replica, origin->incarnation,
+                       seq++};
+        break;
+      case ItemOutcome::kUnchangedTruncated:
+        out.truncated = true;
+        [[fallthrough]];
+      case ItemOutcome::kUnchanged:
+        out.unchanged = true;
+        break;
+      default:
+        break;
+    }
+  }
+  return reply;
+}
+
+absl::StatusOr<DeleteReply> LocalCollection::Delete(
+    absl::Span<const absl::string_view> ids, const WriteOptions& options,
+    const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  CORKSCREW_RETURN_IF_ERROR(CheckWrite(options));
+  if (ids.empty()) {
+    return Named(absl::InvalidArgumentError("no items to delete"));
+  }
+  CORKSCREW_RETURN_IF_ERROR(Named(CheckIds(ids, kMaxPutRecords)));
+  std::vector<PreparedItem> items(ids.size());
+  std::vector<RequestItem> hashed(ids.size());
+  size_t bytes = 0;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    items[i].id = ids[i];
+    items[i].hashes = TombstoneHashes();
+    hashed[i].id = ids[i];
+    bytes += ids[i].size();
+  }
+  WriteCommit write{.collection = state_,
+                    .kind = OpKind::kDelete,
+                    .items = items,
+                    .request_id = options.request_id};
+  if (!write.request_id.empty()) {
+    write.request_hash = RequestHash(OpKind::kDelete, hashed);
+  }
+  Commit commit{&write, absl::OkStatus(), bytes};
+  CORKSCREW_RETURN_IF_ERROR(engine_->Run(&commit));
+
+  DeleteReply reply;
+  reply.lamport = write.lamport;
+  reply.replayed = write.replayed;
+  for (const ItemOutcome outcome : write.outcomes) {
+    reply.deleted.push_back(outcome == ItemOutcome::kWritten);
+  }
+  if (reply.deleted.size() != ids.size()) {
+    return Named(absl::DataLossError(absl::StrCat(
+        "the row of request id \"", options.request_id, "\" is damaged")));
+  }
+  return reply;
+}
+
+absl::StatusOr<std::vector<std::optional<StoredRecord>>> LocalCollection::Get(
+    absl::Span<const absl::string_view> ids, const Fields& fields,
+    std::optional<Moment> at, const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  CORKSCREW_RETURN_IF_ERROR(Named(CheckIds(ids, kMaxGetIds)));
+  CORKSCREW_ASSIGN_OR_RETURN(const Lamport moment, Resolve(at));
+  VersionReader reader(engine_->store(), engine_->origins(), *state_);
+  std::vector<std::optional<StoredRecord>> out(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i % kLookEvery == 0) {
+      CORKSCREW_RETURN_IF_ERROR(Named(CheckCall(call)));
+    }
+    auto version = reader.ReadAt(ids[i], moment);
+    if (!version.ok()) return AfterRead(version.status());
+    if (*version == nullptr || (*version)->body.kind == OpKind::kDelete) {
+      continue;
+    }
+    out[i].emplace();
+    const absl::Status filled = reader.Fill(**version, fields, &*out[i]);
+    if (!filled.ok()) return AfterRead(filled);
+  }
+  CORKSCREW_RETURN_IF_ERROR(AfterRead(absl::OkStatus()));
+  return out;
+}
+
+absl::StatusOr<SearchReply> LocalCollection::Search(
+    const Query& query, const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      std::vector<SearchReply> replies,
+      SearchAll(absl::MakeConstSpan(&query, 1), /*name_index=*/false, call));
+  return std::move(replies[0]);
+}
+
+absl::StatusOr<std::vector<SearchReply>> LocalCollection::SearchBatch(
+    absl::Span<const Query> queries, const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  if (queries.size() > kMaxBatchQueries) {
+    return Named(absl::ResourceExhaustedError(
+        absl::StrCat(queries.size(), " queries in one call, at most ",
+                     kMaxBatchQueries, " are allowed")));
+  }
+  return SearchAll(queries, /*name_index=*/true, call);
+}
+
+absl::StatusOr<std::vector<SearchReply>> LocalCollection::SearchAll(
+    absl::Span<const Query> queries, bool name_index,
+    const CallOptions& call) const {
+  if (queries.empty()) return std::vector<SearchReply>();
+  CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<Index> index, LiveIndex());
+  const Lamport now = state_->published();
+  QueryPreparation preparation(*engine_, state_, now, call);
+  for (size_t i = 0; i < queries.size(); ++i) {
+    const absl::Status added = preparation.Add(queries[i]);
+    if (added.ok()) continue;
+    const std::string query = name_index ? absl::StrCat("query ", i, ": ") : "";
+    return AfterRead(Named(
+        absl::Status(added.code(), absl::StrCat(query, added.message()))));
+  }
+  CORKSCREW_RETURN_IF_ERROR(AfterRead(Named(preparation.Embed())));
+  const StoreOriginals originals(engine_->store(), engine_->origins(), *state_);
+  absl::Status ended = absl::OkStatus();
+  const auto cancelled = [&] {
+    ended = CheckCall(call);
+    return !ended.ok();
+  };
+  auto found = index->Search(preparation.queries(), originals, cancelled);
+  if (!ended.ok()) return Named(ended);
+  if (!found.ok()) return AfterRead(found.status());
+
+  VersionReader reader(engine_->store(), engine_->origins(), *state_);
+  std::vector<SearchReply> replies(queries.size());
+  for (size_t i = 0; i < queries.size(); ++i) {
+    CORKSCREW_RETURN_IF_ERROR(Named(CheckCall(call)));
+    SearchReply& reply = replies[i];
+    reply.at = *preparation.queries()[i].at;
+    reply.stable = now;
+    reply.truncated = preparation.truncated(i);
+    const absl::Status filled =
+        FillHits(reader, (*found)[i], queries[i].fields, &reply.hits);
+    if (!filled.ok()) return AfterRead(filled);
+  }
+  CORKSCREW_RETURN_IF_ERROR(AfterRead(absl::OkStatus()));
+  return replies;
+}
+
+absl::StatusOr<HistoryReply> LocalCollection::History(
+    absl::string_view id, const HistoryOptions& options,
+    const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  CORKSCREW_RETURN_IF_ERROR(Named(CheckId(id)));
+  CORKSCREW_RETURN_IF_ERROR(Named(CheckPageSize(options.page_size)));
+  const Uuid& uuid = state_->row().uuid;
+  std::optional<Version> after;
+  if (!options.page_token.empty()) {
+    absl::StatusOr<Version> decoded =
+        DecodeHistoryToken(uuid, id, options.page_token);
+    if (!decoded.ok()) return Named(decoded.status());
+    after = *decoded;
+  }
+  const Lamport from = std::min(
+      state_->published(),
+      after.has_value() ? after->lamport : std::numeric_limits<Lamport>::max());
+  VersionReader reader(engine_->store(), engine_->origins(), *state_);
+  HistoryReply reply;
+  absl::Status filled = absl::OkStatus();
+  Version last;
+  const absl::Status visited =
+      reader.VisitHistory(id, from, [&](const StoredVersion& version) {
+        if (after.has_value() && version.version >= *after) return true;
+        if (reply.versions.size() == options.page_size) {
+          reply.next_page_token = EncodeHistoryToken(uuid, id, last);
+          return false;
+        }
+        filled = reader.Fill(version, options.fields,
+                             &reply.versions.emplace_back());
+        last = version.version;
+        return filled.ok();
+      });
+  CORKSCREW_RETURN_IF_ERROR(AfterRead(visited));
+  CORKSCREW_RETURN_IF_ERROR(AfterRead(filled));
+  return reply;
+}
+
+absl::StatusOr<ListReply> LocalCollection::List(const ListOptions& options,
+                                                const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  CORKSCREW_RETURN_IF_ERROR(Named(CheckPageSize(options.page_size)));
+  CORKSCREW_RETURN_IF_ERROR(Named(ValidateFilter(options.filter)));
+  const Uuid& uuid = state_->row().uuid;
+  ListPosition position;
+  if (options.page_token.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(position.at, Resolve(options.at));
+  } else {
+    absl::StatusOr<ListPosition> decoded =
+        DecodeListToken(uuid, options.filter, options.page_token);
+    if (!decoded.ok()) return Named(decoded.status());
+    position = *std::move(decoded);
+    position.at = std::min(position.at, state_->published());
+  }
+  VersionReader reader(engine_->store(), engine_->origins(), *state_);
+  ListReply reply;
+  reply.at = position.at;
+  size_t rows = 0;
+  const absl::Status visited = reader.VisitRecords(
+      position.id, position.at,
+      [&](const StoredVersion& version) -> absl::StatusOr<bool> {
+        if (++rows % kLookEvery == 0) {
+          CORKSCREW_RETURN_IF_ERROR(Named(CheckCall(call)));
+        }
+        if (version.body.kind == OpKind::kDelete) return true;
+        StoredRecord record;
+        Fields fields = options.fields;
+        fields.metadata = true;
+        CORKSCREW_RETURN_IF_ERROR(reader.Fill(version, fields, &record));
+        if (!Matches(options.filter, record.record.metadata)) return true;
+        if (reply.records.size() == options.page_size) {
+          position.id = reply.records.back().record.id;
+          reply.next_page_token =
+              EncodeListToken(uuid, options.filter, position);
+          return false;
+        }
+        if (!options.fields.metadata) record.record.metadata.clear();
+        reply.records.push_back(std::move(record));
+        return true;
+      });
+  CORKSCREW_RETURN_IF_ERROR(AfterRead(visited));
+  return reply;
+}
+
+absl::StatusOr<size_t> LocalCollection::Count(const Filter& filter,
+                                              std::optional<Moment> at,
+                                              const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  CORKSCREW_RETURN_IF_ERROR(Named(ValidateFilter(filter)));
+  CORKSCREW_ASSIGN_OR_RETURN(const Lamport moment, Resolve(at));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<Index> index, LiveIndex());
+  return index->Count(&filter, moment);
+}
+
+}  // namespace corkscrew

@@ -1,0 +1,94 @@
+#ifndef CORKSCREW_DB_WRITE_COMMIT_H_
+#define CORKSCREW_DB_WRITE_COMMIT_H_
+
+// What waits in the commit queue, and what the leader answers.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "corkscrew/metadata.h"
+#include "corkscrew/quantizer.h"
+#include "db/body.h"
+#include "db/collection_state.h"
+#include "db/op.h"
+#include "db/rows.h"
+
+namespace corkscrew {
+
+// A record to put or an id to delete, validated, with all that can be computed
+// before its place in the log is known. Borrows from the caller of Put() or
+// Delete(), who waits.
+struct PreparedItem {
+  absl::string_view id = {};
+  bool invalid = false;  // Left out (skip_invalid).
+  bool truncated = false;
+
+  // Of a put:
+  absl::string_view text = {};
+  const Metadata* metadata = nullptr;
+  std::string metadata_bytes = {};  // Canonical.
+  VectorForm form = VectorForm::kNone;
+  absl::string_view vector_bytes = {};  // As stored.
+  absl::Span<const uint8_t> code = {};
+  CodeScalars scalars = {};
+  absl::Span<const float> original = {};  // Empty without a rescore column.
+  PartHashes hashes = {};
+};
+
+// A Put or Delete.
+struct WriteCommit {
+  std::shared_ptr<CollectionState> collection = nullptr;
+  OpKind kind = OpKind::kPut;
+  absl::Span<const PreparedItem> items = {};
+  std::string request_id = {};
+  Hash16 request_hash = {};  // Of a request id only.
+  bool skip_unchanged = false;
+
+  // Answers.
+  Lamport lamport = 0;
+  uint32_t origin = 0;
+  uint64_t first_seq = 0;  // Of the items written.
+  std::vector<ItemOutcome> outcomes = {};
+  bool replayed = false;
+};
+
+struct CreateCommit {
+  // The leader decides generation and UUID.
+  CollectionRow row = {};
+  std::shared_ptr<CollectionState> collection = nullptr;  // The answer.
+};
+
+struct DropCommit {
+  std::string name = {};
+};
+
+// Weight of a commit that shares its group with no other.
+inline constexpr size_t kAloneInGroup = size_t{1} << 40;
+
+struct Commit {
+  std::variant<WriteCommit*, CreateCommit*, DropCommit*> what;
+  absl::Status status = absl::OkStatus();
+  size_t bytes = 0;  // Roughly what it adds to the log.
+};
+
+// The hash that tells whether a request with the same id is the same request
+// (docs/storage_format.md, "Requests"). `items` as far as they were valid.
+struct RequestItem {
+  absl::string_view id = {};
+  bool has_vector = false;
+  absl::Span<const float> vector = {};
+  absl::string_view text = {};
+  const std::string* metadata_bytes = nullptr;  // Null: not valid.
+};
+Hash16 RequestHash(OpKind kind, absl::Span<const RequestItem> items);
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_WRITE_COMMIT_H_
