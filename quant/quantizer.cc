@@ -18,6 +18,7 @@
 #include "corkscrew/metric.h"
 #include "quant/code_sums.h"
 #include "quant/codebook.h"
+#include "quant/encode.h"
 #include "quant/packing.h"
 #include "quant/prepared_query.h"
 #include "quant/rescore.h"
@@ -62,26 +63,22 @@ absl::StatusOr<double> ToFixedPoint(absl::Span<const float> vector,
     std::fill(v.begin(), v.end(), 0);
     return 0.0;
   }
-  const double inverse = kOne / norm;
-  for (size_t i = 0; i < vector.size(); ++i) {
-    v[i] = static_cast<int32_t>(
-        std::rint(static_cast<double>(vector[i]) * inverse));
-  }
+  ScaleAndRound(vector.data(), vector.size(), kOne / norm, v.data());
   return norm;
 }
 
-// The query integers of `rotated` and its largest magnitude.
+// Writes the query integers of `rotated` to `grid` and returns the largest
+// magnitude in `rotated`. `scratch` has its size.
 int32_t ToQueryGrid(absl::Span<const int32_t> rotated,
-                    std::vector<int8_t>* grid) {
+                    absl::Span<int32_t> scratch, std::vector<int8_t>* grid) {
   int32_t largest = 0;
   for (const int32_t r : rotated) largest = std::max(largest, std::abs(r));
   grid->assign(rotated.size(), 0);
   if (largest == 0) return 0;
-  const double scale = kQueryGrid / static_cast<double>(largest);
-  for (size_t i = 0; i < rotated.size(); ++i) {
-    (*grid)[i] =
-        static_cast<int8_t>(std::rint(static_cast<double>(rotated[i]) * scale));
-  }
+  ScaleAndRound(rotated.data(), rotated.size(),
+                kQueryGrid / static_cast<double>(largest), scratch.data());
+  std::transform(scratch.begin(), scratch.end(), grid->begin(),
+                 [](int32_t q) { return static_cast<int8_t>(q); });
   return largest;
 }
 
@@ -98,7 +95,7 @@ struct Quantizer::Rep {
         root_dim(std::sqrt(static_cast<double>(p.dim))),
         codebook(MakeCodebook(p.codebook, level_bits)),
         level_unit((static_cast<double>(codebook.unit) * 0x1p-23) / root_dim),
-        thresholds(Thresholds(codebook, p.dim)),
+        finder(codebook, p.dim),
         rotation(p.dim, p.seed, RotationKind::kMain),
         sums(codebook, level_bits, p.dim) {
     if (p.mode == QuantizerMode::kIp) {
@@ -112,10 +109,18 @@ struct Quantizer::Rep {
 
   // Memory of one encoding, reused by a batch.
   struct Scratch {
-    explicit Scratch(size_t dim) : v(dim), spare(dim), codes(dim) {}
-    std::vector<int32_t> v;      // The rotated vector.
+    explicit Scratch(size_t dim)
+        : padded_v(EncodePadded(dim)),
+          padded_codes(EncodePadded(dim)),
+          spare(dim),
+          v(absl::MakeSpan(padded_v).first(dim)),
+          codes(absl::MakeSpan(padded_codes).first(dim)) {}
+
+    std::vector<int32_t> padded_v;  // 0 after the last coordinate.
+    std::vector<uint8_t> padded_codes;
     std::vector<int32_t> spare;  // For rotations.
-    std::vector<uint8_t> codes;  // One byte per coordinate.
+    absl::Span<int32_t> v;       // The rotated vector.
+    absl::Span<uint8_t> codes;   // One byte per coordinate.
   };
 
   absl::Status Encode(absl::Span<const float> vector, absl::Span<uint8_t> code,
@@ -134,7 +139,7 @@ struct Quantizer::Rep {
   double root_dim;
   Codebook codebook;
   double level_unit;  // kd: level 1 of the codebook, for a unit vector.
-  std::vector<int32_t> thresholds;
+  CodeFinder finder;
   Rotation rotation;
   CodeSums sums;
   // Mode kIp only: one element each.
@@ -147,17 +152,10 @@ absl::Status Quantizer::Rep::Encode(absl::Span<const float> vector,
                                     absl::Span<uint8_t> code,
                                     CodeScalars* scalars,
                                     Scratch& scratch) const {
-  absl::Span<int32_t> v = absl::MakeSpan(scratch.v);
+  absl::Span<int32_t> v = scratch.v;
   CORKSCREW_ASSIGN_OR_RETURN(const double norm, ToFixedPoint(vector, v));
   rotation.Forward(v, absl::MakeSpan(scratch.spare));
-  int64_t dot = 0;
-  for (size_t j = 0; j < v.size(); ++j) {
-    const auto above =
-        std::upper_bound(thresholds.begin(), thresholds.end(), v[j]);
-    const auto k = static_cast<uint8_t>(above - thresholds.begin());
-    scratch.codes[j] = k;
-    dot += int64_t{v[j]} * codebook.levels[k];
-  }
+  const int64_t dot = finder.Find(v.data(), v.size(), scratch.codes.data());
   PackBits(scratch.codes, level_bits, code.first(level_bytes));
   if (is_ip()) {
     EncodeSketch(norm, code.subspan(level_bytes), scalars, scratch);
@@ -174,7 +172,7 @@ absl::Status Quantizer::Rep::Encode(absl::Span<const float> vector,
 void Quantizer::Rep::EncodeSketch(double norm, absl::Span<uint8_t> sketch,
                                   CodeScalars* scalars,
                                   Scratch& scratch) const {
-  absl::Span<int32_t> residual = absl::MakeSpan(scratch.v);
+  absl::Span<int32_t> residual = scratch.v;
   for (size_t j = 0; j < residual.size(); ++j) {
     residual[j] -= fixed_levels[scratch.codes[j]];
   }
@@ -200,8 +198,7 @@ void Quantizer::Rep::DecodeLevels(absl::Span<const uint8_t> code,
                                   const CodeScalars& scalars,
                                   absl::Span<float> vector,
                                   Scratch& scratch) const {
-  UnpackBits(code.first(level_bytes), level_bits,
-             absl::MakeSpan(scratch.codes));
+  UnpackBits(code.first(level_bytes), level_bits, scratch.codes);
   int64_t squares = 0;
   for (const uint8_t k : scratch.codes) {
     squares += int64_t{codebook.levels[k]} * codebook.levels[k];
@@ -212,7 +209,7 @@ void Quantizer::Rep::DecodeLevels(absl::Span<const uint8_t> code,
     scratch.v[j] = static_cast<int32_t>(std::rint(
         static_cast<double>(codebook.levels[scratch.codes[j]]) * unit));
   }
-  rotation.Inverse(absl::MakeSpan(scratch.v), absl::MakeSpan(scratch.spare));
+  rotation.Inverse(scratch.v, absl::MakeSpan(scratch.spare));
   const double norm = scalars.norm;
   double factor = 0;  // Of a null vector.
   if (is_ip()) {
@@ -230,14 +227,13 @@ void Quantizer::Rep::DecodeLevels(absl::Span<const uint8_t> code,
 void Quantizer::Rep::AddSketch(absl::Span<const uint8_t> sketch, float gamma,
                                absl::Span<float> vector,
                                Scratch& scratch) const {
-  UnpackBits(sketch, 1, absl::MakeSpan(scratch.codes));
+  UnpackBits(sketch, 1, scratch.codes);
   const auto magnitude = static_cast<int32_t>(std::rint(kOne / root_dim));
   for (size_t j = 0; j < vector.size(); ++j) {
     scratch.v[j] = scratch.codes[j] != 0 ? magnitude : -magnitude;
   }
-  sketch_rotation[0].Inverse(absl::MakeSpan(scratch.v),
-                             absl::MakeSpan(scratch.spare));
-  rotation.Inverse(absl::MakeSpan(scratch.v), absl::MakeSpan(scratch.spare));
+  sketch_rotation[0].Inverse(scratch.v, absl::MakeSpan(scratch.spare));
+  rotation.Inverse(scratch.v, absl::MakeSpan(scratch.spare));
   const double unit = (static_cast<double>(gamma) * root_dim) * 0x1p-24;
   for (size_t j = 0; j < vector.size(); ++j) {
     vector[j] += static_cast<float>(static_cast<double>(scratch.v[j]) * unit);
@@ -371,14 +367,14 @@ absl::StatusOr<PreparedQuery> Quantizer::Prepare(
   const double norm = prepared->norm;
   prepared->norm2 = static_cast<float>(norm * norm);
   rep_->rotation.Forward(absl::MakeSpan(v), absl::MakeSpan(spare));
-  const double largest = ToQueryGrid(v, &grid);
+  const double largest = ToQueryGrid(v, absl::MakeSpan(spare), &grid);
   prepared->dot_unit =
       static_cast<float>((norm * largest) / (kQueryGrid * kOne));
   prepared->cosine_unit = static_cast<float>(largest / (kQueryGrid * kOne));
   prepared->integers = rep_->sums.Arrange(grid);
   if (rep_->is_ip()) {
     rep_->sketch_rotation[0].Forward(absl::MakeSpan(v), absl::MakeSpan(spare));
-    const double sketch_largest = ToQueryGrid(v, &grid);
+    const double sketch_largest = ToQueryGrid(v, absl::MakeSpan(spare), &grid);
     prepared->sketch_unit =
         static_cast<float>((norm * sketch_largest) / (kQueryGrid * kOne));
     prepared->sketch = rep_->sketch_sums[0].Arrange(grid);

@@ -12,40 +12,53 @@
 #include "absl/types/span.h"
 #include "quant/splitmix.h"
 
+// Compiles the -inl.h file below once per instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "quant/rotation.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+// After highway.h:
+#include "quant/hadamard-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace corkscrew {
+namespace HWY_NAMESPACE {
+
+// Negates and transforms the blocks of `x` in place.
+void HadamardBlocks(absl::Span<const uint32_t> blocks,
+                    const int32_t* HWY_RESTRICT negate,
+                    int32_t* HWY_RESTRICT x) {
+  for (const uint32_t size : blocks) {
+    HadamardBlock(x, negate, size);
+    x += size;
+    negate += size;
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace corkscrew
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace corkscrew {
 namespace {
 
 // Largest block whose transform cannot overflow int32 (docs/quantizer.md, 2.7).
 constexpr size_t kMaxBlock = 4096;
-constexpr int64_t kRootHalf = 1518500250;  // 2^31 / sqrt(2)
 
-// Divides x by 2^(k/2), rounded.
-int32_t Renormalize(int32_t x, int k) {
-  if (k == 0) return x;
-  if (k % 2 == 0) return (x + (1 << (k / 2 - 1))) >> (k / 2);
-  const int shift = 31 + (k - 1) / 2;
-  return static_cast<int32_t>(
-      (int64_t{x} * kRootHalf + (int64_t{1} << (shift - 1))) >> shift);
-}
-
-void Hadamard(int32_t* x, size_t n) {
-  for (size_t h = 1; h < n; h *= 2) {
-    for (size_t i = 0; i < n; i += 2 * h) {
-      for (size_t j = i; j < i + h; ++j) {
-        const int32_t a = x[j];
-        const int32_t b = x[j + h];
-        x[j] = a + b;
-        x[j + h] = a - b;
-      }
-    }
-  }
-  const int k = std::countr_zero(n);
-  for (size_t i = 0; i < n; ++i) x[i] = Renormalize(x[i], k);
+// Not a vector gather: on several CPUs that is slower than two loads and a
+// store, and nowhere much faster.
+void Gather(absl::Span<const uint16_t> permutation, const int32_t* from,
+            int32_t* to) {
+  for (size_t i = 0; i < permutation.size(); ++i) to[i] = from[permutation[i]];
 }
 
 }  // namespace
 
-Rotation::Rotation(size_t dim, uint64_t seed, RotationKind kind) : dim_(dim) {
+HWY_EXPORT(HadamardBlocks);
+
+Rotation::Rotation(size_t dim, uint64_t seed, RotationKind kind)
+    : dim_(dim), no_signs_(dim) {
   assert(dim >= 1 && dim <= 65535);
   for (size_t left = dim; left > 0; left -= blocks_.back()) {
     blocks_.push_back(
@@ -54,9 +67,9 @@ Rotation::Rotation(size_t dim, uint64_t seed, RotationKind kind) : dim_(dim) {
   const bool main = kind == RotationKind::kMain;
   rounds_.resize(dim >= 128 && dim % 8 == 0 ? 3 : 4);
   for (size_t r = 0; r < rounds_.size(); ++r) {
-    Round& round = rounds_[r];
+    RotationRound& round = rounds_[r];
     round.permutation.resize(dim);
-    std::iota(round.permutation.begin(), round.permutation.end(), 0);
+    std::iota(round.permutation.begin(), round.permutation.end(), uint16_t{0});
     SplitMix64 order(DeriveSeed(
         seed, main ? SeedTag::kPermutation : SeedTag::kSketchPermutation, dim,
         r));
@@ -77,22 +90,20 @@ Rotation::Rotation(size_t dim, uint64_t seed, RotationKind kind) : dim_(dim) {
 
 void Rotation::ForwardRound(size_t round, absl::Span<const int32_t> v,
                             absl::Span<int32_t> out) const {
-  const Round& tables = rounds_[round];
-  for (size_t i = 0; i < dim_; ++i) {
-    const int32_t x = v[static_cast<size_t>(tables.permutation[i])];
-    out[i] = (x ^ tables.negate[i]) - tables.negate[i];
-  }
-  int32_t* block = out.data();
-  for (const uint32_t size : blocks_) {
-    Hadamard(block, size);
-    block += size;
-  }
+  assert(v.size() == dim_ && out.size() == dim_);
+  Gather(rounds_[round].permutation, v.data(), out.data());
+  HWY_DYNAMIC_DISPATCH(HadamardBlocks)
+  (blocks_, rounds_[round].negate.data(), out.data());
 }
 
 void Rotation::Forward(absl::Span<int32_t> v,
                        absl::Span<int32_t> scratch) const {
-  assert(v.size() == dim_ && scratch.size() == dim_);
-  for (size_t r = 0; r < rounds_.size(); ++r) {
+  size_t r = 0;
+  for (; r + 1 < rounds_.size(); r += 2) {
+    ForwardRound(r, v, scratch);
+    ForwardRound(r + 1, scratch, v);
+  }
+  if (r < rounds_.size()) {
     ForwardRound(r, v, scratch);
     std::copy(scratch.begin(), scratch.end(), v.begin());
   }
@@ -102,18 +113,16 @@ void Rotation::Inverse(absl::Span<int32_t> v,
                        absl::Span<int32_t> scratch) const {
   assert(v.size() == dim_ && scratch.size() == dim_);
   for (size_t r = rounds_.size(); r-- > 0;) {
-    int32_t* block = v.data();
-    for (const uint32_t size : blocks_) {
-      Hadamard(block, size);
-      block += size;
-    }
-    const Round& tables = rounds_[r];
+    HWY_DYNAMIC_DISPATCH(HadamardBlocks)
+    (blocks_, no_signs_.data(), v.data());
+    const RotationRound& round = rounds_[r];
     for (size_t i = 0; i < dim_; ++i) {
-      scratch[static_cast<size_t>(tables.permutation[i])] =
-          (v[i] ^ tables.negate[i]) - tables.negate[i];
+      scratch[round.permutation[i]] =
+          (v[i] ^ round.negate[i]) - round.negate[i];
     }
     std::copy(scratch.begin(), scratch.end(), v.begin());
   }
 }
 
 }  // namespace corkscrew
+#endif  // HWY_ONCE

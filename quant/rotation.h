@@ -16,6 +16,12 @@ namespace corkscrew {
 // Which of the two independent rotations of a seed.
 enum class RotationKind { kMain, kSketch };
 
+// One round of a rotation of `dim` coordinates.
+struct RotationRound {
+  std::vector<uint16_t> permutation;  // [dim] Coordinate i comes from this one.
+  std::vector<int32_t> negate;        // [dim] -1 where the sign is -1, else 0.
+};
+
 // Immutable: thread-safe.
 class Rotation {
  public:
@@ -38,14 +44,10 @@ class Rotation {
                     absl::Span<int32_t> out) const;
 
  private:
-  struct Round {
-    std::vector<int32_t> permutation;  // [dim] out[i] comes from v[p[i]].
-    std::vector<int32_t> negate;       // [dim] -1 where the sign is -1, else 0.
-  };
-
   size_t dim_;
   std::vector<uint32_t> blocks_;
-  std::vector<Round> rounds_;
+  std::vector<RotationRound> rounds_;
+  std::vector<int32_t> no_signs_;  // [dim] 0
 };
 
 }  // namespace corkscrew
