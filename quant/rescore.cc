@@ -7,30 +7,37 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "corkscrew/metric.h"
 
+// Compiles the -inl.h file below once per instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "quant/rescore.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+// After highway.h:
+#include "quant/dot8-inl.h"
+
+#if HWY_ONCE
 namespace corkscrew {
 namespace {
 
-double Join(const double (&a)[8]) {
-  return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
+// Nearest even, of a finite value. Past the largest bfloat16 it becomes that
+// one, so that its error has a length.
+uint16_t ToBFloat16(float x) {
+  constexpr uint32_t kSign = 0x80000000;
+  constexpr uint32_t kLargest = 0x7F7F0000;
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const uint32_t magnitude = bits & ~kSign;
+  const uint32_t rounded = magnitude + 0x7FFF + ((magnitude >> 16) & 1);
+  return static_cast<uint16_t>(((bits & kSign) | std::min(rounded, kLargest)) >>
+                               16);
 }
 
 float FromBFloat16(uint16_t x) {
   return std::bit_cast<float>(uint32_t{x} << 16);
-}
-
-// Nearest even. A finite value stays finite: past the largest bfloat16 it
-// becomes that one, so that its error has a length.
-uint16_t ToBFloat16(float x) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  const uint32_t rounded = bits + 0x7FFF + ((bits >> 16) & 1);
-  if (std::isfinite(x) && (rounded & 0x7F800000) == 0x7F800000) {
-    return static_cast<uint16_t>((bits >> 31 << 15) | 0x7F7F);
-  }
-  return static_cast<uint16_t>(rounded >> 16);
 }
 
 float RoundUp(double x) {
@@ -41,29 +48,34 @@ float RoundUp(double x) {
 
 }  // namespace
 
+HWY_EXPORT(Dot8Float);
+HWY_EXPORT(Dot8BFloat16Row);
+HWY_EXPORT(Dot8BFloat16Batch);
+
 double Dot8(absl::Span<const float> x, absl::Span<const float> y) {
   assert(x.size() == y.size());
-  double a[8] = {};
-  for (size_t i = 0; i < x.size(); ++i) {
-    a[i % 8] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
-  }
-  return Join(a);
+  return HWY_DYNAMIC_DISPATCH(Dot8Float)(x.data(), y.data(), x.size());
 }
 
 double Dot8BFloat16(absl::Span<const uint16_t> row,
                     absl::Span<const float> query) {
   assert(row.size() == query.size());
-  double a[8] = {};
-  for (size_t i = 0; i < row.size(); ++i) {
-    a[i % 8] += static_cast<double>(FromBFloat16(row[i])) *
-                static_cast<double>(query[i]);
-  }
-  return Join(a);
+  return HWY_DYNAMIC_DISPATCH(Dot8BFloat16Row)(row.data(), query.data(),
+                                               row.size());
+}
+
+void Dot8BFloat16(absl::Span<const uint16_t* const> rows,
+                  absl::Span<const float> query, absl::Span<double> dots) {
+  assert(rows.size() == dots.size());
+  const std::vector<double> wide(query.begin(), query.end());
+  HWY_DYNAMIC_DISPATCH(Dot8BFloat16Batch)
+  (rows.data(), rows.size(), wide.data(), wide.size(), dots.data());
 }
 
 float RoundToBFloat16(absl::Span<const float> vector,
                       absl::Span<uint16_t> row) {
   assert(vector.size() == row.size());
+  // Differences and their squares are exact in double.
   double squares = 0;
   for (size_t i = 0; i < vector.size(); ++i) {
     row[i] = ToBFloat16(vector[i]);
@@ -71,8 +83,8 @@ float RoundToBFloat16(absl::Span<const float> vector,
                          static_cast<double>(FromBFloat16(row[i]));
     squares += error * error;
   }
-  // Differences and their squares are exact; the sum of n of them may be low
-  // by a factor 1 - n 2^-53, the root by 1 - 2^-53.
+  // The sum of n of them may be low by a factor 1 - n 2^-53, the root of it and
+  // the product below by 1 - 2^-53 each.
   const double n = static_cast<double>(vector.size());
   return RoundUp(std::sqrt(squares) * (1 + (n + 4) * 0x1p-52));
 }
@@ -103,17 +115,17 @@ void ScoreBounds(Metric metric, double dot, float error, const Lengths& x,
     *nearest = *farthest = ScoreFromDot(metric, dot, x, q);
     return;
   }
-  // `dot`, the dot product of the true score and both lengths are sums of at
-  // most 65,535 rounded terms in eight lanes: each is off by less than 2^-39 of
-  // |x| |q|, and 2^-37 covers them all.
-  constexpr double kSlack = 0x1p-37;
+  // Both dot products and both lengths are sums of at most 65,535 rounded terms
+  // in eight lanes: each is off by less than 2^-39 of |x| |q|. 2^-36 covers
+  // them together with the few roundings below and those of the score.
+  constexpr double kSlack = 0x1p-36;
   const double margin =
       (q.n * static_cast<double>(error)) * (1 + kSlack) + (x.n * q.n) * kSlack;
   const double high = dot + margin;
   const double low = dot - margin;
   if (metric == Metric::kL2) {
-    const double slack = 0x1p-50 * (x.n2 + q.n2);
     const double sum = x.n2 + q.n2;
+    const double slack = 0x1p-50 * sum;
     *nearest = static_cast<float>(std::max(0.0, (sum - 2 * high) - slack));
     *farthest = static_cast<float>(std::max(0.0, (sum - 2 * low) + slack));
     return;
@@ -123,3 +135,4 @@ void ScoreBounds(Metric metric, double dot, float error, const Lengths& x,
 }
 
 }  // namespace corkscrew
+#endif  // HWY_ONCE

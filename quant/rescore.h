@@ -19,8 +19,14 @@ double Dot8(absl::Span<const float> x, absl::Span<const float> y);
 double Dot8BFloat16(absl::Span<const uint16_t> row,
                     absl::Span<const float> query);
 
-// Rounds `vector` [dim] to bfloat16, nearest even, into `row` [dim] and returns
-// an upper bound of the length of the rounding error, rounded up to float.
+// The same for many rows: sets dots[i] to the dot product of rows[i] [n] and
+// `query` [n]. `rows`, `dots` [count]. Several times faster than one by one.
+void Dot8BFloat16(absl::Span<const uint16_t* const> rows,
+                  absl::Span<const float> query, absl::Span<double> dots);
+
+// Rounds `vector` [dim], finite, to bfloat16, nearest even, into `row` [dim]
+// and returns an upper bound of the length of the rounding error. A value past
+// the largest bfloat16 becomes that one instead of infinity.
 float RoundToBFloat16(absl::Span<const float> vector, absl::Span<uint16_t> row);
 
 // The score of spec 2.15 from a dot product and the two lengths
@@ -34,9 +40,11 @@ float ScoreFromDot(Metric metric, double dot, const Lengths& x,
                    const Lengths& q);
 
 // Bounds of ScoreFromDot() with the true vector, when `dot` was taken with its
-// bfloat16 row whose error has at most length `error`: dot error |q| e (and the
-// slack 2^-50 (nx^2 + nq^2) for kL2). *nearest >= the true score in the
-// metric's order (for kL2: <=), *farthest the other way round.
+// bfloat16 row whose error has at most length `error`: dot error |q| e and the
+// rounding of the sums of up to 65,535 coordinates (and the slack
+// 2^-50 (nx^2 + nq^2) for kL2). *nearest >= the true score in the metric's
+// order (for kL2: <=), *farthest the other way round; equal to it if `error` is
+// 0.
 void ScoreBounds(Metric metric, double dot, float error, const Lengths& x,
                  const Lengths& q, float* nearest, float* farthest);
 

@@ -1,0 +1,176 @@
+// dot8 (docs/quantizer.md, 2.8), compiled once per SIMD target. Include after
+// highway.h.
+//
+// Coordinate i is added to accumulator i mod 8 in ascending order on every
+// target; only how many of the eight share a vector differs. Products of two
+// floats are exact in double, so a fused multiply-add gives the same bits.
+
+#if defined(CORKSCREW_QUANT_DOT8_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CORKSCREW_QUANT_DOT8_INL_H_
+#undef CORKSCREW_QUANT_DOT8_INL_H_
+#else
+#define CORKSCREW_QUANT_DOT8_INL_H_
+#endif
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace corkscrew {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+HWY_INLINE double ToDouble(float x) { return static_cast<double>(x); }
+
+HWY_INLINE double ToDouble(uint16_t bfloat16) {
+  return static_cast<double>(
+      std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16));
+}
+
+HWY_INLINE double ToDouble(double x) { return x; }
+
+// The final sum of dot8.
+HWY_INLINE double JoinAccumulators(const double* HWY_RESTRICT a) {
+  return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
+}
+
+// Adds the products of coordinates `from` to `n` - 1.
+template <typename X, typename Y>
+HWY_INLINE void AddTail(const X* x, const Y* y, size_t from, size_t n,
+                        double* HWY_RESTRICT a) {
+  for (size_t i = from; i < n; ++i) a[i % 8] += ToDouble(x[i]) * ToDouble(y[i]);
+}
+
+// Rows of a batch that are summed side by side: their chains of additions are
+// independent, and one chain alone waits for itself.
+constexpr size_t kDotRows = 4;
+
+#if HWY_TARGET == HWY_SCALAR
+
+template <typename X, typename Y>
+HWY_INLINE double Dot8Loop(const X* x, const Y* y, size_t n) {
+  double a[8] = {};
+  AddTail(x, y, 0, n, a);
+  return JoinAccumulators(a);
+}
+
+HWY_INLINE void Dot8Rows(const uint16_t* const* rows, const double* query,
+                         size_t n, double* dots) {
+  for (size_t r = 0; r < kDotRows; ++r) {
+    dots[r] = Dot8Loop(rows[r], query, n);
+  }
+}
+
+#else  // HWY_TARGET != HWY_SCALAR
+
+#if HWY_ARCH_X86
+using TagF64 = hn::CappedTag<double, 8>;
+#else
+using TagF64 = hn::FixedTag<double, 2>;
+#endif
+using VecF64 = hn::Vec<TagF64>;
+
+// Vectors that hold the eight accumulators.
+constexpr size_t kParts = 8 / hn::MaxLanes(TagF64());
+
+HWY_INLINE VecF64 LoadDoubles(const float* p) {
+  return hn::PromoteTo(TagF64(), hn::LoadU(hn::Rebind<float, TagF64>(), p));
+}
+
+HWY_INLINE VecF64 LoadDoubles(const uint16_t* p) {
+  const hn::Rebind<uint16_t, TagF64> d16;
+  const hn::Rebind<uint32_t, TagF64> d32;
+  const hn::Rebind<float, TagF64> df;
+  const auto bits = hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, p)));
+  return hn::PromoteTo(TagF64(), hn::BitCast(df, bits));
+}
+
+HWY_INLINE VecF64 LoadDoubles(const double* p) {
+  return hn::LoadU(TagF64(), p);
+}
+
+template <typename X, typename Y>
+HWY_INLINE double Dot8Loop(const X* HWY_RESTRICT x, const Y* HWY_RESTRICT y,
+                           size_t n) {
+  const TagF64 d;
+  const size_t lanes = hn::Lanes(d);
+  VecF64 sums[kParts];
+  for (size_t p = 0; p < kParts; ++p) sums[p] = hn::Zero(d);
+  const size_t whole = n / 8 * 8;
+  for (size_t i = 0; i < whole; i += 8) {
+    for (size_t p = 0; p < kParts; ++p) {
+      sums[p] = hn::MulAdd(LoadDoubles(x + i + p * lanes),
+                           LoadDoubles(y + i + p * lanes), sums[p]);
+    }
+  }
+  HWY_ALIGN double a[8];
+  for (size_t p = 0; p < kParts; ++p) hn::Store(sums[p], d, a + p * lanes);
+  AddTail(x, y, whole, n, a);
+  return JoinAccumulators(a);
+}
+
+HWY_INLINE void Dot8Rows(const uint16_t* const* HWY_RESTRICT rows,
+                         const double* HWY_RESTRICT query, size_t n,
+                         double* HWY_RESTRICT dots) {
+  const TagF64 d;
+  const size_t lanes = hn::Lanes(d);
+  VecF64 sums[kDotRows][kParts];
+  for (size_t r = 0; r < kDotRows; ++r) {
+    for (size_t p = 0; p < kParts; ++p) sums[r][p] = hn::Zero(d);
+  }
+  const size_t whole = n / 8 * 8;
+  for (size_t i = 0; i < whole; i += 8) {
+    for (size_t p = 0; p < kParts; ++p) {
+      const VecF64 q = hn::LoadU(d, query + i + p * lanes);
+      for (size_t r = 0; r < kDotRows; ++r) {
+        sums[r][p] =
+            hn::MulAdd(LoadDoubles(rows[r] + i + p * lanes), q, sums[r][p]);
+      }
+    }
+  }
+  for (size_t r = 0; r < kDotRows; ++r) {
+    HWY_ALIGN double a[8];
+    for (size_t p = 0; p < kParts; ++p) {
+      hn::Store(sums[r][p], d, a + p * lanes);
+    }
+    AddTail(rows[r], query, whole, n, a);
+    dots[r] = JoinAccumulators(a);
+  }
+}
+
+#endif  // HWY_TARGET != HWY_SCALAR
+
+double Dot8Float(const float* x, const float* y, size_t n) {
+  return Dot8Loop(x, y, n);
+}
+
+double Dot8BFloat16Row(const uint16_t* row, const float* query, size_t n) {
+  return Dot8Loop(row, query, n);
+}
+
+// `query` [n] in double. Any number of rows.
+void Dot8BFloat16Batch(const uint16_t* const* HWY_RESTRICT rows, size_t count,
+                       const double* HWY_RESTRICT query, size_t n,
+                       double* HWY_RESTRICT dots) {
+  constexpr size_t kLine = 64 / sizeof(uint16_t);
+  size_t i = 0;
+  for (; i + kDotRows <= count; i += kDotRows) {
+    // Rows lie apart: the hardware does not foresee the next ones.
+    for (size_t r = i + kDotRows; r < count && r < i + 2 * kDotRows; ++r) {
+      for (size_t j = 0; j < n; j += kLine) hwy::Prefetch(rows[r] + j);
+    }
+    Dot8Rows(rows + i, query, n, dots + i);
+  }
+  for (; i < count; ++i) dots[i] = Dot8Loop(rows[i], query, n);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace corkscrew
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
