@@ -92,11 +92,13 @@ class Quantizer {
   std::vector<int32_t> levels() const;
   uint8_t Index(int32_t v) const;
 
- private:
+  // Section 2.7: one round of the rotation or of that of the sketch, and the
+  // inverse of all rounds.
   std::vector<int32_t> Round(std::vector<int32_t> v, bool sketch,
                              size_t round) const;
   std::vector<int32_t> Inverse(std::vector<int32_t> v, bool sketch) const;
 
+ private:
   QuantizerParams params_;
   int level_bits_;
   Codebook codebook_;

@@ -36,7 +36,7 @@ class Rotation {
   // Rotates `v` [dim()], fixed point of a length up to 1.28 * 2^24, in place.
   // `scratch` [dim()] is overwritten and must not overlap `v`.
   void Forward(absl::Span<int32_t> v, absl::Span<int32_t> scratch) const;
-  // Undoes Forward() to within 2 units per coordinate. Limits as there.
+  // Undoes Forward() but for a few units of rounding. Limits as there.
   void Inverse(absl::Span<int32_t> v, absl::Span<int32_t> scratch) const;
 
   // Round `round` of Forward(), from `v` to `out`.

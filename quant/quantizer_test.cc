@@ -1,0 +1,286 @@
+#include "corkscrew/quantizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "base/testing.h"
+#include "corkscrew/metric.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "quant/reference_quantizer.h"
+
+namespace corkscrew {
+namespace {
+
+using ::corkscrew::testing::ForEachSimdTarget;
+using ::corkscrew::testing::IsOk;
+using ::corkscrew::testing::RandomNormal;
+using ::corkscrew::testing::StatusIs;
+using ::testing::HasSubstr;
+
+Quantizer Make(const QuantizerParams& params) {
+  auto quantizer = Quantizer::Create(params);
+  EXPECT_THAT(quantizer, IsOk());
+  return *std::move(quantizer);
+}
+
+// All widths of both modes.
+std::vector<QuantizerParams> AllParams(size_t dim, uint64_t seed) {
+  std::vector<QuantizerParams> all;
+  for (int bits = 1; bits <= 8; ++bits) {
+    all.push_back({.dim = dim, .bits = bits, .codebook = 1, .seed = seed});
+  }
+  all.push_back({.dim = dim, .bits = 8, .codebook = 2, .seed = seed});
+  for (const int bits : {2, 3, 5, 8}) {
+    all.push_back({.dim = dim,
+                   .mode = QuantizerMode::kIp,
+                   .bits = bits,
+                   .codebook = 1,
+                   .seed = seed});
+  }
+  return all;
+}
+
+// A set of vectors with what the definition says of it.
+struct Case {
+  Case(const QuantizerParams& params, size_t rows)
+      : quantizer(Make(params)), plain(params) {
+    query = RandomNormal(params.dim, /*seed=*/99);
+    const reference::Query plain_query = plain.Prepare(query, 127);
+    for (size_t row = 0; row < rows; ++row) {
+      std::vector<float> x = RandomNormal(params.dim, /*seed=*/row);
+      if (row % 5 == 3) std::fill(x.begin(), x.end(), 0.0f);
+      if (row % 5 == 4) {  // Near the query: scores of one sign, L2 near 0.
+        for (size_t i = 0; i < x.size(); ++i) x[i] = query[i] + 0.01f * x[i];
+      }
+      vectors.insert(vectors.end(), x.begin(), x.end());
+      reference::Record record;
+      EXPECT_TRUE(plain.Encode(x, &record));
+      codes.insert(codes.end(), record.bytes.begin(), record.bytes.end());
+      norms.push_back(record.scalars.norm);
+      scales.push_back(record.scalars.scale);
+      const reference::Scores scores = plain.Score(plain_query, record);
+      dot.push_back(scores.dot);
+      cosine.push_back(scores.cosine);
+      l2.push_back(scores.l2);
+    }
+  }
+
+  // Encodes and scores on the present SIMD target.
+  void Check() const {
+    const size_t rows = norms.size();
+    std::vector<uint8_t> got(rows * quantizer.code_bytes());
+    std::vector<CodeScalars> scalars(rows);
+    ASSERT_THAT(quantizer.EncodeBatch(vectors, absl::MakeSpan(got),
+                                      absl::MakeSpan(scalars)),
+                IsOk());
+    EXPECT_EQ(got, codes);
+    for (size_t row = 0; row < rows; ++row) {
+      EXPECT_EQ(scalars[row].norm, norms[row]);
+      EXPECT_EQ(scalars[row].scale, scales[row]);
+    }
+    const auto prepared = quantizer.Prepare(query);
+    ASSERT_THAT(prepared, IsOk());
+    std::vector<float> scores(rows);
+    const auto score = [&](Metric metric) {
+      quantizer.Score(*prepared, metric, got, scalars, absl::MakeSpan(scores));
+      return scores;
+    };
+    EXPECT_EQ(score(Metric::kDot), dot);
+    EXPECT_EQ(score(Metric::kL2), l2);
+    if (quantizer.params().mode == QuantizerMode::kMse) {
+      EXPECT_EQ(score(Metric::kCosine), cosine);
+    }
+  }
+
+  Quantizer quantizer;
+  reference::Quantizer plain;
+  std::vector<float> query, vectors;
+  std::vector<uint8_t> codes;
+  std::vector<float> norms, scales, dot, cosine, l2;
+};
+
+void Check(const QuantizerParams& params, size_t rows) {
+  SCOPED_TRACE(::testing::Message()
+               << "dim " << params.dim << ", bits " << params.bits
+               << ", codebook " << params.codebook << ", mode "
+               << static_cast<int>(params.mode) << ", rows " << rows);
+  const Case test(params, rows);
+  ForEachSimdTarget([&] { test.Check(); });
+}
+
+TEST(QuantizerTest, CodesAndScoresEqualTheDefinitionForEveryDimension) {
+  for (size_t dim = 1; dim <= 300; dim += dim < 70 ? 1 : 7) {
+    for (const QuantizerParams& params : AllParams(dim, /*seed=*/dim)) {
+      Check(params, /*rows=*/5);
+    }
+  }
+}
+
+TEST(QuantizerTest, CodesAndScoresEqualTheDefinitionForLongVectors) {
+  for (const size_t dim : {384, 1000, 5000}) {
+    for (const QuantizerParams& params : AllParams(dim, /*seed=*/dim)) {
+      Check(params, /*rows=*/5);
+    }
+  }
+}
+
+TEST(QuantizerTest, ScoresEqualTheDefinitionForEveryNumberOfRows) {
+  for (const size_t rows : {0, 1, 2, 3, 4, 5, 255, 256, 257, 600}) {
+    Check({.dim = 20, .bits = 4, .codebook = 1, .seed = 1}, rows);
+  }
+}
+
+TEST(QuantizerTest, NullQueryScoresZeroAndItsDistanceIsTheLength) {
+  for (const QuantizerParams& params : AllParams(33, /*seed=*/1)) {
+    const Quantizer quantizer = Make(params);
+    const std::vector<float> x = RandomNormal(33, /*seed=*/1);
+    std::vector<uint8_t> code(quantizer.code_bytes());
+    CodeScalars scalars;
+    ASSERT_THAT(quantizer.Encode(x, absl::MakeSpan(code), &scalars), IsOk());
+    const auto query = quantizer.Prepare(std::vector<float>(33, 0.0f));
+    ASSERT_THAT(query, IsOk());
+    EXPECT_EQ(query->norm(), 0);
+    float score = 1;
+    quantizer.Score(*query, Metric::kDot, code, {&scalars, 1}, {&score, 1});
+    EXPECT_EQ(score, 0);
+    quantizer.Score(*query, Metric::kL2, code, {&scalars, 1}, {&score, 1});
+    EXPECT_EQ(score, scalars.norm * scalars.norm);
+    if (params.mode != QuantizerMode::kMse) continue;
+    quantizer.Score(*query, Metric::kCosine, code, {&scalars, 1}, {&score, 1});
+    EXPECT_EQ(score, 0);
+  }
+}
+
+// The values of docs/quantizer.md, 2.9, shrink a little at this dimension.
+TEST(QuantizerTest, DecodedErrorIsThatOfTheTables) {
+  constexpr size_t kDim = 384;
+  constexpr double kWant[] = {0.3624, 0.1167,  0.03426, 0.00943,
+                              0.0025, 6.45e-4, 1.62e-4, 4.08e-5};
+  for (int bits = 1; bits <= 8; ++bits) {
+    const Quantizer quantizer =
+        Make({.dim = kDim, .bits = bits, .codebook = 1, .seed = 5});
+    double sum = 0;
+    constexpr int kVectors = 40;
+    for (uint64_t seed = 0; seed < kVectors; ++seed) {
+      const std::vector<float> x = RandomNormal(kDim, seed);
+      std::vector<uint8_t> code(quantizer.code_bytes());
+      CodeScalars scalars;
+      ASSERT_THAT(quantizer.Encode(x, absl::MakeSpan(code), &scalars), IsOk());
+      std::vector<float> y(kDim);
+      quantizer.Decode(code, scalars, absl::MakeSpan(y));
+      double error = 0;
+      double length = 0;
+      for (size_t i = 0; i < kDim; ++i) {
+        error += std::pow(static_cast<double>(x[i]) - y[i], 2);
+        length += static_cast<double>(x[i]) * x[i];
+      }
+      sum += error / length;
+    }
+    EXPECT_NEAR(sum / kVectors / kWant[bits - 1], 1, 0.05) << bits << " bits";
+  }
+}
+
+TEST(QuantizerTest, ParametersOutsideTheirRangeAreRefusedByName) {
+  const auto refused = [](const QuantizerParams& params, const char* text) {
+    EXPECT_THAT(Quantizer::Create(params),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(text)));
+  };
+  refused({.dim = 0}, "dim is 0, want 1 to 65535");
+  refused({.dim = 65536}, "dim is 65536");
+  refused({.dim = 8, .bits = 0}, "bits is 0, want 1 to 8 in mode mse");
+  refused({.dim = 8, .bits = 9}, "bits is 9");
+  refused({.dim = 8, .mode = QuantizerMode::kIp, .bits = 1},
+          "bits is 1, want 2 to 8 in mode ip");
+  refused({.dim = 8, .mode = QuantizerMode{3}}, "mode is 3");
+  refused({.dim = 8, .bits = 4, .codebook = 2}, "codebook is 2");
+  refused({.dim = 8, .bits = 8, .codebook = 3}, "codebook is 3, want 1 or 2");
+  refused({.dim = 8, .bits = 8, .codebook = -1}, "codebook is -1");
+  refused({.dim = 8, .mode = QuantizerMode::kIp, .bits = 8, .codebook = 2},
+          "codebook is 2");
+}
+
+TEST(QuantizerTest, CodebookZeroIsTheUniformOneForEightBitsOfModeMse) {
+  EXPECT_EQ(Make({.dim = 8, .bits = 8}).params().codebook, 2);
+  EXPECT_EQ(Make({.dim = 8, .bits = 7}).params().codebook, 1);
+  EXPECT_EQ(
+      Make({.dim = 8, .mode = QuantizerMode::kIp, .bits = 8}).params().codebook,
+      1);
+  EXPECT_EQ(Make({.dim = 65535, .bits = 1}).code_bytes(), 8192u);
+}
+
+TEST(QuantizerTest, BadVectorsAreRefusedWithBothValues) {
+  const Quantizer quantizer = Make({.dim = 3});
+  std::vector<uint8_t> code(quantizer.code_bytes());
+  CodeScalars scalars;
+  const auto encode = [&](const std::vector<float>& x) {
+    return quantizer.Encode(x, absl::MakeSpan(code), &scalars);
+  };
+  EXPECT_THAT(encode({1, 2}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("vector has 2 coordinates, want 3")));
+  EXPECT_THAT(encode({1, std::numeric_limits<float>::quiet_NaN(), 2}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("coordinate 1 is nan")));
+  EXPECT_THAT(encode({1, 2, 0x1p61f}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("want at most 2^60")));
+  EXPECT_THAT(encode({0x1p60f, 0, 0}), IsOk());
+  EXPECT_THAT(quantizer.Prepare(std::vector<float>(4)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("query has 4 coordinates, want 3")));
+  EXPECT_THAT(quantizer.Encode(std::vector<float>(3),
+                               absl::MakeSpan(code).first(1), &scalars),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("code buffer has 1 bytes, want 2")));
+}
+
+TEST(QuantizerTest, BatchNamesTheFirstBadRow) {
+  const Quantizer quantizer = Make({.dim = 2});
+  std::vector<float> vectors(10, 1.0f);
+  vectors[7] = std::numeric_limits<float>::infinity();
+  vectors[9] = std::numeric_limits<float>::infinity();
+  std::vector<uint8_t> codes(5 * quantizer.code_bytes());
+  std::vector<CodeScalars> scalars(5);
+  EXPECT_THAT(quantizer.EncodeBatch(vectors, absl::MakeSpan(codes),
+                                    absl::MakeSpan(scalars)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("row 3: coordinate 1 is inf")));
+  EXPECT_THAT(quantizer.EncodeBatch({}, absl::MakeSpan(codes).first(0), {}),
+              IsOk());
+}
+
+TEST(QuantizerTest, ForeignCodesAreValidated) {
+  const Quantizer quantizer = Make({.dim = 3, .bits = 4});
+  const std::vector<uint8_t> code = {0x21, 0x03};
+  EXPECT_THAT(quantizer.Validate(code, {.norm = 1, .scale = 1}), IsOk());
+  const auto refused = [&](const std::vector<uint8_t>& bytes, float norm,
+                           float scale, const char* text) {
+    EXPECT_THAT(quantizer.Validate(bytes, {.norm = norm, .scale = scale}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(text)));
+  };
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  refused({0x21}, 1, 1, "code has 1 bytes, want 2");
+  refused({0x21, 0x03, 0}, 1, 1, "code has 3 bytes, want 2");
+  refused({0x21, 0x13}, 1, 1, "bit set after the last one");
+  refused(code, -1, 1, "norm -1");
+  refused(code, 1, -1, "scale -1");
+  refused(code, kInf, 1, "norm inf");
+  refused(code, 1, kNan, "scale nan");
+
+  const Quantizer ip = Make({.dim = 3, .mode = QuantizerMode::kIp, .bits = 5});
+  EXPECT_THAT(ip.Validate(std::vector<uint8_t>{0x21, 0x03, 0x07}, {}), IsOk());
+  EXPECT_THAT(ip.Validate(std::vector<uint8_t>{0x21, 0x03, 0x0F}, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("bit set after the last one")));
+}
+
+}  // namespace
+}  // namespace corkscrew

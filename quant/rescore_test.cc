@@ -1,0 +1,284 @@
+#include "quant/rescore.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "base/testing.h"
+#include "corkscrew/metric.h"
+#include "gtest/gtest.h"
+#include "quant/reference_quantizer.h"
+#include "quant/splitmix.h"
+
+namespace corkscrew {
+namespace {
+
+using ::corkscrew::testing::ForEachSimdTarget;
+using ::corkscrew::testing::RandomNormal;
+
+constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kDot, Metric::kL2};
+
+std::vector<float> Widen(const std::vector<uint16_t>& row) {
+  std::vector<float> x;
+  for (const uint16_t value : row) {
+    x.push_back(std::bit_cast<float>(uint32_t{value} << 16));
+  }
+  return x;
+}
+
+// Values whose sum depends on the order of the additions.
+std::vector<float> Uneven(size_t n, uint64_t seed) {
+  std::vector<float> x = RandomNormal(n, seed);
+  SplitMix64 random(seed);
+  for (float& value : x) {
+    value = std::ldexp(value, static_cast<int>(random.Bounded(60)) - 30);
+  }
+  return x;
+}
+
+// Values at the ends and the ties of both formats.
+std::vector<float> Adversarial() {
+  std::vector<float> x = {0.0f,
+                          -0.0f,
+                          1.0f,
+                          -1.0f,
+                          0x1p-149f,
+                          -0x1p-149f,
+                          0x1.fcp-127f,
+                          0x1p-126f,
+                          0x1p-133f,
+                          0x1p-134f,
+                          0x1.8p-133f,
+                          0x1.fep127f,
+                          std::numeric_limits<float>::max(),
+                          std::numeric_limits<float>::lowest()};
+  for (const uint32_t upper : {0x3F80u, 0x3F81u, 0x0000u, 0x0001u, 0x7F7Eu,
+                               0x7F7Fu, 0xBF80u, 0xBF81u}) {
+    for (const uint32_t lower :
+         {0x0000u, 0x0001u, 0x7FFFu, 0x8000u, 0x8001u, 0xFFFFu}) {
+      x.push_back(std::bit_cast<float>(upper << 16 | lower));
+    }
+  }
+  return x;
+}
+
+TEST(Dot8Test, EqualsTheDefinitionForEveryLength) {
+  for (size_t n = 0; n <= 130; ++n) {
+    const std::vector<float> x = Uneven(n, /*seed=*/n);
+    const std::vector<float> y = Uneven(n, /*seed=*/1000 + n);
+    const double want = reference::Dot8(x, y);
+    ForEachSimdTarget([&] { EXPECT_EQ(Dot8(x, y), want) << "n = " << n; });
+  }
+}
+
+TEST(Dot8Test, EqualsTheDefinitionForAdversarialValues) {
+  const std::vector<float> x = Adversarial();
+  std::vector<float> y = x;
+  std::reverse(y.begin(), y.end());
+  ForEachSimdTarget([&] {
+    EXPECT_EQ(Dot8(x, y), reference::Dot8(x, y));
+    EXPECT_EQ(Dot8(x, x), reference::Dot8(x, x));
+  });
+}
+
+TEST(Dot8BFloat16Test, EqualsTheDefinitionForEveryLengthAndNumberOfRows) {
+  for (size_t n = 0; n <= 70; ++n) {
+    const std::vector<float> query = Uneven(n, /*seed=*/n);
+    std::vector<std::vector<uint16_t>> rows(n % 14);
+    std::vector<const uint16_t*> pointers;
+    std::vector<double> want;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      rows[i].resize(n);
+      RoundToBFloat16(Uneven(n, /*seed=*/100 * n + i), absl::MakeSpan(rows[i]));
+      pointers.push_back(rows[i].data());
+      want.push_back(reference::Dot8(Widen(rows[i]), query));
+    }
+    ForEachSimdTarget([&] {
+      std::vector<double> got(rows.size());
+      Dot8BFloat16(pointers, query, absl::MakeSpan(got));
+      EXPECT_EQ(got, want) << "n = " << n;
+      for (size_t i = 0; i < rows.size(); ++i) {
+        EXPECT_EQ(Dot8BFloat16(rows[i], query), want[i]) << "n = " << n;
+      }
+    });
+  }
+}
+
+TEST(Dot8BFloat16Test, EqualsTheDefinitionForAdversarialValues) {
+  std::vector<uint16_t> row;
+  for (const float x : Adversarial()) {
+    row.push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16));
+  }
+  std::vector<float> query = Adversarial();
+  std::reverse(query.begin(), query.end());
+  const std::vector<const uint16_t*> rows(5, row.data());
+  const double want = reference::Dot8(Widen(row), query);
+  ForEachSimdTarget([&] {
+    EXPECT_EQ(Dot8BFloat16(row, query), want);
+    std::vector<double> dots(rows.size());
+    Dot8BFloat16(rows, query, absl::MakeSpan(dots));
+    EXPECT_EQ(dots, std::vector<double>(rows.size(), want));
+  });
+}
+
+// The nearest bfloat16, of two equally near ones that with an even last bit:
+// found among all neighbours of the upper half.
+uint16_t NearestBFloat16(float x) {
+  const auto upper = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
+  uint16_t best = upper;
+  double best_error = std::numeric_limits<double>::infinity();
+  for (const int step : {0, 1}) {  // Away from zero.
+    const auto candidate = static_cast<uint16_t>(upper + step);
+    const float value = Widen({candidate})[0];
+    if (!std::isfinite(value)) continue;
+    const double error =
+        std::abs(static_cast<double>(value) - static_cast<double>(x));
+    if (error < best_error || (error == best_error && candidate % 2 == 0)) {
+      best = candidate;
+      best_error = error;
+    }
+  }
+  return best;
+}
+
+TEST(RoundToBFloat16Test, GivesTheNearestValueAndTiesToEven) {
+  std::vector<float> values = Adversarial();
+  const std::vector<float> more = Uneven(1000, /*seed=*/1);
+  values.insert(values.end(), more.begin(), more.end());
+  std::vector<uint16_t> row(values.size());
+  RoundToBFloat16(values, absl::MakeSpan(row));
+  for (size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(row[i], NearestBFloat16(values[i])) << values[i];
+  }
+}
+
+// The length of the error in more precision than the bound is made with.
+long double ErrorLength(const std::vector<float>& x,
+                        const std::vector<uint16_t>& row) {
+  const std::vector<float> rounded = Widen(row);
+  long double squares = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const long double error =
+        static_cast<long double>(x[i]) - static_cast<long double>(rounded[i]);
+    squares += error * error;
+  }
+  return std::sqrt(squares);
+}
+
+TEST(RoundToBFloat16Test, BoundsTheErrorClosely) {
+  const auto check = [](const std::vector<float>& x) {
+    std::vector<uint16_t> row(x.size());
+    const float bound = RoundToBFloat16(x, absl::MakeSpan(row));
+    const long double length = ErrorLength(x, row);
+    EXPECT_GE(bound, length);
+    EXPECT_LE(bound, std::nextafter(static_cast<float>(length * (1 + 1e-7L)),
+                                    std::numeric_limits<float>::infinity()));
+  };
+  check({});
+  check({0.0f, -0.0f});
+  check(Adversarial());
+  for (const float x : Adversarial()) check({x});
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    check(RandomNormal(384, seed));
+    check(Uneven(20 + seed, seed));
+  }
+}
+
+TEST(RoundToBFloat16Test, ErrorOfRepresentableVectorsIsZero) {
+  std::vector<uint16_t> row(3);
+  EXPECT_EQ(RoundToBFloat16(std::vector<float>{1, -0.5f, 0x1p-133f},
+                            absl::MakeSpan(row)),
+            0);
+}
+
+TEST(LengthsOfTest, AreTheRootAndTheSquareSum) {
+  const Lengths lengths = LengthsOf(std::vector<float>{3, 4});
+  EXPECT_EQ(lengths.n, 5);
+  EXPECT_EQ(lengths.n2, 25);
+}
+
+TEST(ScoreFromDotTest, FollowsTheFormulas) {
+  const Lengths x = {.n = 5, .n2 = 25};
+  const Lengths q = {.n = 2, .n2 = 4};
+  EXPECT_EQ(ScoreFromDot(Metric::kDot, 0.1, x, q), 0.1f);
+  EXPECT_EQ(ScoreFromDot(Metric::kCosine, 7, x, q), 0.7f);
+  EXPECT_EQ(ScoreFromDot(Metric::kL2, 7, x, q), 15);
+  EXPECT_EQ(ScoreFromDot(Metric::kL2, 20, x, q), 0) << "rounded below zero";
+  EXPECT_EQ(ScoreFromDot(Metric::kCosine, 7, {}, q), 0);
+  EXPECT_EQ(ScoreFromDot(Metric::kCosine, 7, x, {}), 0);
+}
+
+// Bounds made with the rounded row hold for the score of the vector itself.
+void CheckBounds(const std::vector<float>& vector,
+                 const std::vector<float>& query) {
+  std::vector<uint16_t> row(vector.size());
+  const float error = RoundToBFloat16(vector, absl::MakeSpan(row));
+  const Lengths x = LengthsOf(vector);
+  const Lengths q = LengthsOf(query);
+  for (const Metric metric : kMetrics) {
+    const float score = ScoreFromDot(metric, Dot8(vector, query), x, q);
+    float nearest = 0;
+    float farthest = 0;
+    ScoreBounds(metric, Dot8BFloat16(row, query), error, x, q, &nearest,
+                &farthest);
+    if (metric == Metric::kL2) {
+      EXPECT_LE(nearest, score);
+      EXPECT_GE(farthest, score);
+    } else {
+      EXPECT_GE(nearest, score);
+      EXPECT_LE(farthest, score);
+    }
+    if (error == 0) {
+      EXPECT_EQ(nearest, score);
+      EXPECT_EQ(farthest, score);
+    }
+  }
+}
+
+TEST(ScoreBoundsTest, HoldForTheTrueScore) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    const size_t n = 1 + seed % 100;
+    const std::vector<float> x = RandomNormal(n, seed);
+    CheckBounds(x, RandomNormal(n, 1000 + seed));
+    CheckBounds(x, x);  // The distance is 0, the cosine 1.
+    CheckBounds(Uneven(n, seed), Uneven(n, 2000 + seed));
+    CheckBounds(x, std::vector<float>(n, 0.0f));
+    CheckBounds(std::vector<float>(n, 0.0f), x);
+  }
+}
+
+// The error points along the query: the bound is reached but for its slack.
+TEST(ScoreBoundsTest, HoldWhenTheErrorPointsAlongTheQuery) {
+  for (const float scale : {1.0f, 0x1p-60f, 0x1p55f}) {
+    for (const size_t n : {1, 8, 384}) {
+      std::vector<float> x(n);
+      std::vector<float> query(n);
+      for (size_t i = 0; i < n; ++i) {
+        x[i] = (i % 3 == 0 ? 0x1.00fffep0f : 0x1.010002p0f) * scale;
+        std::vector<uint16_t> row(1);
+        RoundToBFloat16({&x[i], 1}, absl::MakeSpan(row));
+        query[i] = x[i] - Widen(row)[0];
+      }
+      CheckBounds(x, query);
+    }
+  }
+}
+
+TEST(ScoreBoundsTest, HoldWhenTheErrorIsSmallerThanTheRoundingOfTheSum) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    std::vector<float> x = RandomNormal(1000, seed);
+    std::vector<uint16_t> row(x.size());
+    RoundToBFloat16(x, absl::MakeSpan(row));
+    x = Widen(row);  // Exact, but for one tiny coordinate.
+    x[seed] = 0x1.00fffep-60f;
+    CheckBounds(x, Uneven(1000, seed));
+  }
+}
+
+}  // namespace
+}  // namespace corkscrew
