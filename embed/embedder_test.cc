@@ -1,11 +1,9 @@
-// LoadEmbedder() on the shipped model: texts in, vectors out.
+// LoadEmbedder(), and the shipped model from texts to vectors.
 
 #include "corkscrew/embedder.h"
 
-#include <cmath>
+#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -19,97 +17,145 @@
 #include "base/testing.h"
 #include "embed/bert_embedder.h"
 #include "embed/gguf.h"
+#include "embed/golden_vectors.h"
+#include "embed/tiny_bert.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 
 namespace corkscrew {
 namespace {
 
+using ::corkscrew::testing::Agreement;
+using ::corkscrew::testing::CompareWithGoldens;
+using ::corkscrew::testing::GoldenVector;
 using ::corkscrew::testing::IsOk;
+using ::corkscrew::testing::kLiteralSpecials;
+using ::corkscrew::testing::ReadGoldenVectors;
 using ::corkscrew::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-// Row of the goldens whose text has "[SEP]" and the like: special tokens for
-// the reference tokenizer, plain text for ours.
-constexpr size_t kLiteralSpecials = 40;
 
 std::string SourcePath(absl::string_view path) {
   return absl::StrCat(CORKSCREW_SOURCE_DIR, "/", path);
 }
 
-std::vector<nlohmann::json> ReadGoldens(const std::string& path) {
-  std::ifstream stream(path);
-  std::vector<nlohmann::json> rows;
-  for (std::string line; std::getline(stream, line);) {
-    rows.push_back(nlohmann::json::parse(line));
-  }
-  return rows;
-}
-
-double Cosine(absl::Span<const float> a, const std::vector<double>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double ab = 0;
-  double bb = 0;
-  double aa = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    ab += a[i] * b[i];
-    aa += double{a[i]} * double{a[i]};
-    bb += b[i] * b[i];
-  }
-  EXPECT_NEAR(aa, 1, 1e-6) << "not of unit length";
-  return ab / std::sqrt(aa * bb);
-}
-
 absl::StatusOr<std::shared_ptr<const BertEmbedder>> Load(
-    const std::string& path, size_t threads) {
+    const std::string& path, const EmbedderOptions& options) {
   absl::StatusOr<std::shared_ptr<const GgufFile>> file = GgufFile::Open(path);
   if (!file.ok()) return file.status();
-  return BertEmbedder::Create(**file, {}, threads);
+  return BertEmbedder::Create(**file, options);
 }
 
-struct Agreement {
-  double least = 1;
-  double mean = 0;
-};
-
-// Compares the vectors of all golden texts, and expects their token ids.
-Agreement Compare(const BertEmbedder& embedder,
-                  const std::vector<nlohmann::json>& goldens) {
-  Agreement agreement;
-  for (size_t i = 0; i < goldens.size(); ++i) {
-    SCOPED_TRACE(absl::StrCat("row ", i));
-    const auto text = goldens[i]["text"].get<std::string>();
-    const auto ids = goldens[i]["ids"].get<std::vector<int32_t>>();
-    const absl::string_view view = text;
-    const auto embedded = embedder.Embed({&view, 1}, TextKind::kDocument);
-    EXPECT_THAT(embedded, IsOk());
-    if (!embedded.ok()) return {};
-    std::vector<float> vector = embedded->vectors;
-    if (i == kLiteralSpecials) {
-      const absl::Span<const int32_t> span = ids;
-      vector = *embedder.EmbedTokens({&span, 1});
-    } else {
-      EXPECT_EQ(embedded->texts[0].tokens, ids);
-    }
-    const double cosine = Cosine(vector, goldens[i]["vec"]);
-    agreement.least = std::min(agreement.least, cosine);
-    agreement.mean += cosine / static_cast<double>(goldens.size());
-  }
-  return agreement;
+const std::string& DefaultModelPath() {
+  static const auto* const kPath =
+      new std::string(SourcePath("models/corkscrew-default-1.gguf"));
+  return *kPath;
 }
 
-TEST(LoadEmbedderTest, DefaultModelAgreesWithItsGoldens) {
-  const auto embedder = Load(SourcePath("models/corkscrew-default-1.gguf"), 0);
+std::vector<GoldenVector> DefaultModelGoldens() {
+  return ReadGoldenVectors(
+      SourcePath("tests/testdata/models/corkscrew-default-1.golden.jsonl"));
+}
+
+TEST(DefaultModelTest, AgreesWithItsGoldens) {
+  const auto embedder = Load(DefaultModelPath(), {});
   ASSERT_THAT(embedder, IsOk());
   EXPECT_EQ((*embedder)->dim(), 384);
   EXPECT_EQ((*embedder)->max_tokens(), 512);
-  const auto goldens = ReadGoldens(
-      SourcePath("tests/testdata/models/corkscrew-default-1.golden.jsonl"));
+  const auto goldens = DefaultModelGoldens();
   ASSERT_EQ(goldens.size(), 64);
-  const Agreement agreement = Compare(**embedder, goldens);
+  const Agreement agreement = CompareWithGoldens(**embedder, goldens);
   EXPECT_GE(agreement.least, 0.998);
   EXPECT_GE(agreement.mean, 0.9995);
+}
+
+// Computed by an independent program from docs/embedding.md. It may never
+// change: collections hold it.
+TEST(DefaultModelTest, HasItsSpace) {
+  const auto embedder = LoadEmbedder(DefaultModelPath());
+  ASSERT_THAT(embedder, IsOk());
+  EXPECT_EQ((*embedder)->space(),
+            "5799b600c7cd2794009ee0ee4e406cdfe1d4cd1f4f730431e85245cd66c3c470");
+  const auto shorter = LoadEmbedder(DefaultModelPath(), {.max_tokens = 256});
+  ASSERT_THAT(shorter, IsOk());
+  EXPECT_NE((*shorter)->space(), (*embedder)->space());
+}
+
+TEST(DefaultModelTest, SaysWhichTextsAreTooLong) {
+  const auto goldens = DefaultModelGoldens();
+  const auto embedder = LoadEmbedder(DefaultModelPath(), {.max_tokens = 64});
+  ASSERT_THAT(embedder, IsOk());
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < goldens.size(); i += 3) {
+    texts.push_back(goldens[i].text);
+  }
+  texts.push_back(goldens.back().text);
+  const std::vector<absl::string_view> views(texts.begin(), texts.end());
+  const auto result = (*embedder)->Embed(views, TextKind::kDocument);
+  ASSERT_THAT(result, IsOk());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto& golden =
+        i * 3 < goldens.size() ? goldens[i * 3] : goldens.back();
+    const size_t full = golden.ids.size();
+    if (i * 3 == kLiteralSpecials) continue;
+    EXPECT_EQ(result->texts[i].truncated, full > 64) << texts[i];
+    EXPECT_EQ(result->texts[i].tokens.size(), std::min<size_t>(full, 64));
+  }
+}
+
+TEST(LoadEmbedderTest, AMissingFileIsNotFound) {
+  EXPECT_THAT(LoadEmbedder("/nonexistent/model.gguf"),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("/nonexistent/model.gguf")));
+}
+
+TEST(LoadEmbedderTest, ADirectoryIsNoModel) {
+  const testing::TempDir dir;
+  EXPECT_THAT(
+      LoadEmbedder(dir.path()),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(dir.path())));
+}
+
+absl::Status LoadBytes(absl::string_view bytes) {
+  const testing::TempDir dir;
+  const std::string path = dir.path() + "/model";
+  std::ofstream(path, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  const auto embedder = LoadEmbedder(path);
+  if (!embedder.ok()) {
+    EXPECT_THAT(embedder.status().message(), HasSubstr(path));
+  }
+  return embedder.status();
+}
+
+TEST(LoadEmbedderTest, ContentDecidesTheFormatNotTheName) {
+  EXPECT_THAT(LoadBytes(testing::TinyBert().Build()), IsOk());
+  for (const absl::string_view bytes : {"", "G", "GGUF", "plain text"}) {
+    EXPECT_THAT(LoadBytes(bytes),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("")))
+        << bytes;
+  }
+}
+
+TEST(LoadEmbedderTest, OtherFormatsAndArchitecturesAreNamed) {
+  const auto expect_named = [](absl::string_view bytes, const char* what) {
+    EXPECT_THAT(LoadBytes(bytes),
+                StatusIs(absl::StatusCode::kUnimplemented,
+                         AllOf(HasSubstr(what), HasSubstr("GGUF"),
+                               HasSubstr("WordPiece"))));
+  };
+  expect_named(absl::string_view("MLL\0\0\1\1\0", 8), "MLL");
+  expect_named("PK\x03\x04........", "PyTorch");
+  expect_named("lmgg....", "GGML");
+  expect_named("tjgg....", "GGML");
+  expect_named(absl::string_view("\x10\0\0\0\0\0\0\0{\"a\":1}", 15),
+               "safetensors");
+  testing::TinyBert model;
+  model.strings["general.architecture"] = "nomic-bert";
+  expect_named(model.Build(), "\"nomic-bert\"");
+  model.strings.erase("general.architecture");
+  EXPECT_THAT(LoadBytes(model.Build()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("general.architecture")));
 }
 
 }  // namespace
