@@ -49,6 +49,7 @@ void AddCreate(CLI::App& group, CommandContext& context) {
   verb.add_option("--dim", options.dim,
                   "Coordinates of a vector, for a collection without a model")
       ->type_name("N")
+      ->check(Decimal())
       ->check(CLI::Range(size_t{1}, kMaxDim));
   verb.add_option("--metric", options.metric, "cosine (default), dot or l2")
       ->type_name("METRIC")

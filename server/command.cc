@@ -1,6 +1,8 @@
 #include "server/command.h"
 
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -46,6 +48,19 @@ void AddJson(CLI::App& verb, CommandContext& context) {
 
 void AddName(CLI::App& verb, std::string& name) {
   verb.add_option("NAME", name, "Name of the collection")->required();
+}
+
+CLI::Validator Decimal() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        uint64_t value = 0;
+        const char* const end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc() && stop == end) return std::string();
+        return absl::StrCat("\"", text,
+                            "\" is not a number from 0 to 2^64 - 1");
+      },
+      "");
 }
 
 absl::StatusOr<ExitCode> WithDb(

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "CLI/App.hpp"
+#include "CLI/Validators.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -68,6 +69,10 @@ void AddJson(CLI::App& verb, CommandContext& context);
 
 // Adds the positional NAME of a collection.
 void AddName(CLI::App& verb, std::string& name);
+
+// Checks that an argument is an unsigned decimal number of 64 bits; the library
+// alone would take -1 and wrap it.
+CLI::Validator Decimal();
 
 // Opens the target, runs `action`, closes. The first error counts.
 absl::StatusOr<ExitCode> WithDb(

@@ -136,7 +136,8 @@ void AddEncodeCommand(CLI::App& app, CommandContext& context) {
       ->check(CLI::Range(1, 8));
   verb.add_option("--seed", params.seed, "Seed of the rotation, decimal")
       ->type_name("S")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(Decimal());
   verb.add_option("--mode", arguments->mode, "mse or ip")
       ->type_name("MODE")
       ->capture_default_str()

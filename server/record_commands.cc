@@ -32,7 +32,8 @@ namespace {
 // Arguments of all verbs here; each uses some.
 struct Arguments {
   std::string name;
-  std::vector<std::string> ids;
+  std::string id;                // Of put and history,
+  std::vector<std::string> ids;  // of get and delete.
   std::string text;
   std::string metadata;
   std::string filter;
@@ -78,7 +79,8 @@ CLI::App& AddVerb(CLI::App& app, const char* name, const char* what,
 void AddAt(CLI::App& verb, Arguments& arguments) {
   verb.add_option("--at", arguments.at,
                   "Answer as of this Lamport time instead of now")
-      ->type_name("LAMPORT");
+      ->type_name("LAMPORT")
+      ->check(Decimal());
 }
 void AddFilter(CLI::App& verb, Arguments& arguments) {
   verb.add_option("--filter", arguments.filter,
@@ -90,6 +92,7 @@ void AddPages(CLI::App& verb, Arguments& arguments) {
   verb.add_option("--page-size", arguments.page_size, "Records of one page")
       ->type_name("N")
       ->capture_default_str()
+      ->check(Decimal())
       ->check(CLI::Range(size_t{1}, kMaxPageSize));
   verb.add_option("--page-token", arguments.page_token,
                   "Go on after the page that printed this token")
@@ -137,21 +140,21 @@ absl::StatusOr<ExitCode> Put(const Arguments& arguments, Collection& collection,
     CORKSCREW_ASSIGN_OR_RETURN(metadata, ParseMetadata(arguments.metadata));
   }
   PutItem item;
-  item.record = RecordView(arguments.ids.front());
+  item.record = RecordView(arguments.id);
   item.record.text = arguments.text;
   item.record.metadata = &metadata;
   CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply, collection.Put({&item, 1}));
   const bool truncated = !reply.items.empty() && reply.items[0].truncated;
   if (context.json) {
     JsonWriter json;
-    json.BeginObject().Key("id").String(arguments.ids.front());
+    json.BeginObject().Key("id").String(arguments.id);
     json.Key("lamport").Integer(reply.lamport);
     json.Key("truncated").Bool(truncated).EndObject();
     context.console.out << json.text() << '\n';
     return ExitCode::kOk;
   }
-  context.console.out << "put " << arguments.ids.front() << " at "
-                      << reply.lamport << '\n';
+  context.console.out << "put " << arguments.id << " at " << reply.lamport
+                      << '\n';
   if (truncated) {
     context.console.err << "warning: the text is longer than the model reads; "
                            "its end does not count in searches\n";
@@ -215,8 +218,8 @@ absl::StatusOr<ExitCode> History(const Arguments& arguments,
   options.page_size = arguments.page_size;
   options.page_token = arguments.page_token;
   do {
-    CORKSCREW_ASSIGN_OR_RETURN(
-        HistoryReply reply, collection.History(arguments.ids.front(), options));
+    CORKSCREW_ASSIGN_OR_RETURN(HistoryReply reply,
+                               collection.History(arguments.id, options));
     PrintPage(reply.versions, reply.next_page_token, arguments.all, context);
     options.page_token = std::move(reply.next_page_token);
   } while (arguments.all && !options.page_token.empty());
@@ -257,11 +260,11 @@ absl::StatusOr<ExitCode> Count(const Arguments& arguments,
   return ExitCode::kOk;
 }
 
-void AddId(CLI::App& verb, Arguments& arguments, bool many) {
-  CLI::Option& option =
-      *verb.add_option(many ? "ID..." : "ID", arguments.ids,
-                       many ? "Ids of the records" : "Id of the record");
-  option.required()->expected(1, many ? static_cast<int>(kMaxGetIds) : 1);
+void AddId(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("ID", arguments.id, "Id of the record")->required();
+}
+void AddIds(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("ID...", arguments.ids, "Ids of the records")->required();
 }
 
 }  // namespace
@@ -270,7 +273,7 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App& put =
       AddVerb(app, "put", "Write one record", context, arguments, &Put);
-  AddId(put, *arguments, /*many=*/false);
+  AddId(put, *arguments);
   put.add_option("TEXT", arguments->text, "Its text")->required();
   put.add_option("--metadata", arguments->metadata,
                  "A JSON object of booleans, numbers, strings and lists of "
@@ -283,7 +286,7 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
   arguments = std::make_shared<Arguments>();
   CLI::App& get =
       AddVerb(app, "get", "Print records by id", context, arguments, &Get);
-  AddId(get, *arguments, /*many=*/true);
+  AddIds(get, *arguments);
   AddAt(get, *arguments);
   AddVectors(get, *arguments);
   get.footer("Example: corkscrew get notes.db notes n1 n2 --json");
@@ -291,7 +294,7 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
   arguments = std::make_shared<Arguments>();
   CLI::App& remove = AddVerb(app, "delete", "Delete records by id", context,
                              arguments, &Delete);
-  AddId(remove, *arguments, /*many=*/true);
+  AddIds(remove, *arguments);
   remove.footer(
       "Earlier moments keep them: search and get with --at.\n"
       "Example: corkscrew delete notes.db notes n1 n2");
@@ -299,7 +302,7 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
   arguments = std::make_shared<Arguments>();
   CLI::App& history = AddVerb(app, "history", "Print all versions of a record",
                               context, arguments, &History);
-  AddId(history, *arguments, /*many=*/false);
+  AddId(history, *arguments);
   AddPages(history, *arguments);
   AddVectors(history, *arguments);
   history.footer("Example: corkscrew history notes.db notes n1");

@@ -249,13 +249,15 @@ void AddSearchCommand(CLI::App& app, CommandContext& context) {
           ->excludes(text);
   verb.add_option("--k", arguments->k, "Results wanted")
       ->type_name("K")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(Decimal());
   verb.add_option("--filter", arguments->filter,
                   "Only records whose metadata matches; see corkscrew --help")
       ->type_name("EXPR");
   verb.add_option("--at", arguments->at,
                   "Search the collection as it was at this Lamport time")
-      ->type_name("LAMPORT");
+      ->type_name("LAMPORT")
+      ->check(Decimal());
   verb.add_flag("--exact", arguments->exact,
                 "The k best by the stored vectors; slower");
   verb.add_option("--min-score", arguments->min_score,
