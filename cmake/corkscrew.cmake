@@ -64,3 +64,25 @@ function(corkscrew_test name)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120
     PROPERTIES LABELS "${labels}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
+
+# corkscrew_fuzz(<name> SRCS <files> DEPS <targets> CORPUS <folder>)
+# A fuzz target: the sources define LLVMFuzzerTestOneInput. With -fsanitize=
+# fuzzer-no-link (preset fuzz) a libFuzzer program:
+#   build/fuzz/embed/gguf_fuzz NEW_FINDINGS_DIR tests/testdata/fuzz/gguf_fuzz
+# Otherwise a unit test that replays the files of the corpus.
+function(corkscrew_fuzz name)
+  if(NOT CORKSCREW_BUILD_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "CORPUS" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} corkscrew_flags)
+  if(CORKSCREW_SANITIZE MATCHES "fuzzer")
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME ${name}.ReplaysItsCorpus COMMAND ${name} ${ARG_CORPUS})
+    set_tests_properties(${name}.ReplaysItsCorpus PROPERTIES
+      LABELS unit TIMEOUT 60)
+  endif()
+endfunction()

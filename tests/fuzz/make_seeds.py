@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets to tests/testdata/fuzz.
+
+  tests/fuzz/make_seeds.py tests/testdata/fuzz
+
+One small file per feature of a format: what a fuzzer would need long to find.
+"""
+import pathlib
+import struct
+import sys
+
+
+def string(text):
+    data = text if isinstance(text, bytes) else text.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def value(key, kind, data):
+    return string(key) + struct.pack("<I", kind) + data
+
+
+def array(kind, count, data):
+    return struct.pack("<IQ", kind, count) + data
+
+
+def tensor(name, shape, kind, offset):
+    return (string(name) + struct.pack("<I", len(shape)) +
+            struct.pack(f"<{len(shape)}Q", *shape) +
+            struct.pack("<IQ", kind, offset))
+
+
+def gguf(values=(), tensors=(), data=b"", version=3, align=32):
+    head = (b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(values)) +
+            b"".join(values) + b"".join(tensors))
+    return head + b"\0" * (-len(head) % align) + data
+
+
+def gguf_seeds():
+    yield "empty", gguf()
+    yield "version2", gguf([value("a", 4, struct.pack("<I", 7))], version=2)
+    scalars = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f",
+               7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+    for kind, form in scalars.items():
+        one = struct.pack(form, 1)
+        yield f"value{kind}", gguf([value("a", kind, one)])
+        yield f"array{kind}", gguf([value("a", 9, array(kind, 2, one * 2))])
+    yield "string", gguf([value("a", 8, string("bert"))])
+    yield "strings", gguf([value("tokens", 9,
+                                 array(8, 3, string("a") + string("") + string("\u2581b")))])
+    yield "nested", gguf([value("a", 9, array(9, 1, array(0, 1, b"\1")))])
+    yield "huge_array", gguf([value("a", 9, array(4, 1 << 61, b""))])
+    yield "twice", gguf([value("a", 0, b"\1"), value("a", 0, b"\1")])
+    yield "aligned64", gguf(
+        [value("general.alignment", 4, struct.pack("<I", 64))],
+        [tensor("t", [4], 0, 0)], b"\0" * 16, align=64)
+    blocks = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22),
+              7: (32, 24), 8: (32, 34), 10: (256, 84), 11: (256, 110),
+              12: (256, 144), 13: (256, 176), 14: (256, 210), 20: (32, 18),
+              23: (256, 136), 30: (1, 2)}
+    for kind, (values, size) in blocks.items():
+        yield f"tensor{kind}", gguf([], [tensor("t", [values], kind, 0)],
+                                    b"\x3c" * size)
+    yield "two_tensors", gguf([], [tensor("b", [8], 0, 32), tensor("a", [2, 2, 2, 1], 0, 0)],
+                              b"\1" * 64)
+    yield "overlap", gguf([], [tensor("a", [16], 0, 0), tensor("b", [8], 0, 32)],
+                          b"\1" * 64)
+    yield "overflow", gguf([], [tensor("a", [1 << 32, 1 << 30], 0, 0)], b"\1" * 32)
+    yield "far", gguf([], [tensor("a", [1], 0, (1 << 64) - 32)], b"\1" * 32)
+    # Scripts: version, alignment, then values and tensors.
+    yield "script_tensor", bytes([1, 5, 3, 1]) + b"t" + bytes([2, 2, 1, 2, 0])
+    yield "script_value", bytes([0, 3, 0, 1]) + b"a" + bytes([4, 4, 1, 0, 0, 0])
+    yield "script_strings", bytes([1, 5, 1, 6]) + b"tokens" + bytes([1]) + b"x" + bytes([2]) + b"yz"
+
+
+def wordpiece_seeds():
+    vocabulary = "_un\n_a\nable\na\naff\n_[\n_\u4e2d\n_\u1112\n\u1161\n"
+    texts = {
+        "plain": "unable unaffable a",
+        "upper": "UNABLE \u00c0",
+        "punctuation": "a.b,[c]-d\u2014e",
+        "ideographs": "a\u4e2db\uf900",
+        "hangul": "\ud55c\ud558",
+        "accents": "e\u0301\u0302 \u1e69 \u226e",
+        "controls": "a\0b\u00ad\u200d\ufffdc\tb\u3000d",
+        "hundred": "a" * 100 + " " + "a" * 101,
+        "wide": "\U0001f600\u0130\u00df",
+        "empty": "",
+    }
+    for name, text in texts.items():
+        yield name, (vocabulary + "\n" + text).encode()
+    yield "not_utf8", vocabulary.encode() + b"\na\xff\xc3 \xed\xa0\x80 \xf5\x80"
+    yield "hostile", b"a\n_a\n" + b"a" * 110 + b"b\n\n" + b"a" * 99
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    for target, seeds in (("gguf_fuzz", gguf_seeds()),
+                          ("wordpiece_fuzz", wordpiece_seeds())):
+        folder = root / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in seeds:
+            (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
