@@ -20,6 +20,7 @@ corkscrew_install(core corkscrew_api corkscrew_base)
 corkscrew_install(quant corkscrew_quant)
 corkscrew_install(embed corkscrew_embed)
 corkscrew_install(corkscrewdb corkscrew_db corkscrewdb)
+corkscrew_install(rpc corkscrew_proto corkscrew_rpc)
 
 # Before 1.0 a minor version may change the API.
 write_basic_package_version_file(
