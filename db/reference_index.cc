@@ -8,7 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/testing.h"
 #include "db/filter.h"
+#include "gtest/gtest.h"
 
 namespace corkscrew::reference {
 namespace {
@@ -147,6 +149,67 @@ absl::Status History::ReadOriginals(absl::Span<const BodyKey> bodies,
               vectors.begin() + static_cast<ptrdiff_t>(i * dim_));
   }
   return absl::OkStatus();
+}
+
+std::vector<float> RandomVector(Random* random, size_t dim, Shape shape) {
+  std::vector<float> x(dim);
+  for (float& v : x) {
+    const auto normal = static_cast<float>(random->Normal());
+    switch (shape) {
+      case Shape::kNormal:
+        v = normal;
+        break;
+      case Shape::kFew:  // Many duplicates and ties.
+        v = static_cast<float>(random->Next() % 2) + 1;
+        break;
+      case Shape::kCluster:  // Nearer to each other than bfloat16 can tell.
+        v = 1 + normal * 1e-4f;
+        break;
+      case Shape::kFar:  // Far from the origin.
+        v = 1e6f + normal;
+        break;
+      case Shape::kTiny:  // Subnormal.
+        v = normal * 1e-40f;
+        break;
+      case Shape::kZeros:
+        v = random->Next() % 8 == 0 ? normal : 0;
+        break;
+    }
+  }
+  if (shape != Shape::kZeros && x[0] == 0) x[0] = 1e-40f;
+  return x;
+}
+
+Numbered::Numbered(size_t n, size_t dim, uint64_t seed, Shape shape)
+    : dim_(dim) {
+  Random random(seed);
+  for (size_t i = 0; i < n; ++i) {
+    vectors_.push_back(RandomVector(&random, dim, shape));
+  }
+}
+
+Written Numbered::At(size_t i) const {
+  return {.body = {.id = absl::StrCat(i), .lamport = 1, .seq = i + 1},
+          .vector = vectors_[i],
+          .metadata =
+              Metadata{{"n", static_cast<int64_t>(i)}, {"half", i % 2 == 0}}};
+}
+
+absl::Status Numbered::ReadOriginals(absl::Span<const BodyKey> bodies,
+                                     absl::Span<float> vectors) const {
+  for (size_t i = 0; i < bodies.size(); ++i) {
+    const std::vector<float>& from = vectors_[bodies[i].seq - 1];
+    std::copy(from.begin(), from.end(),
+              vectors.begin() + static_cast<ptrdiff_t>(i * dim_));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<IndexHit> SearchOne(const Index& index, const IndexQuery& query,
+                                const OriginalReader& originals) {
+  auto hits = index.Search({&query, 1}, originals, nullptr);
+  EXPECT_THAT(hits, testing::IsOk());
+  return hits.ok() ? (*hits)[0] : std::vector<IndexHit>();
 }
 
 void AddTo(Index* index, const IndexOptions& options, const Written& written) {

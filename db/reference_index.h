@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "corkscrew/metadata.h"
 #include "corkscrew/quantizer.h"
 #include "corkscrew/record.h"
@@ -53,6 +54,36 @@ class History : public OriginalReader {
   size_t dim_;
   std::vector<Written> all_;
 };
+
+// Kinds of vectors that are hard on a search.
+enum class Shape { kNormal, kFew, kCluster, kFar, kTiny, kZeros };
+inline constexpr Shape kShapes[] = {Shape::kNormal,  Shape::kFew,
+                                    Shape::kCluster, Shape::kFar,
+                                    Shape::kTiny,    Shape::kZeros};
+// A vector that is not zero, except with kZeros.
+std::vector<float> RandomVector(Random* random, size_t dim, Shape shape);
+
+// Vectors with the number of each as its id.
+class Numbered : public OriginalReader {
+ public:
+  Numbered(size_t n, size_t dim, uint64_t seed, Shape shape);
+
+  const std::vector<float>& vector(size_t i) const { return vectors_[i]; }
+  size_t size() const { return vectors_.size(); }
+  // The i-th as a version at time 1; metadata "n": i, "half": i is even.
+  Written At(size_t i) const;
+
+  absl::Status ReadOriginals(absl::Span<const BodyKey> bodies,
+                             absl::Span<float> vectors) const override;
+
+ private:
+  size_t dim_;
+  std::vector<std::vector<float>> vectors_;
+};
+
+// The hits of one query; an error is a failure of the test.
+std::vector<IndexHit> SearchOne(const Index& index, const IndexQuery& query,
+                                const OriginalReader& originals);
 
 // Adds `written` to `index` as the store does.
 void AddTo(Index* index, const IndexOptions& options, const Written& written);
