@@ -47,6 +47,40 @@ float Oriented(Metric metric, float score) {
 
 Lengths LengthsFrom(double n2) { return {std::sqrt(n2), n2}; }
 
+// Slots whose rows are multiplied with the query in one call of the kernel.
+class RowBatch {
+ public:
+  RowBatch(const SearchContext& context, const SearchTask& task)
+      : block_(context.block), query_(task.query->vector) {}
+
+  bool full() const { return size_ == kSize; }
+  void Push(uint32_t slot) {
+    slots_[size_] = slot;
+    rows_[size_] = block_.rescore_row(slot);
+    values_[size_] = rows_[size_].row.data();
+    ++size_;
+  }
+
+  // Calls visit(slot, row, dot) for each and leaves the batch empty.
+  template <typename Visit>
+  void ForEachDot(const Visit& visit) {
+    std::array<double, kSize> dots;
+    Dot8BFloat16({values_.data(), size_}, query_, {dots.data(), size_});
+    for (size_t i = 0; i < size_; ++i) visit(slots_[i], rows_[i], dots[i]);
+    size_ = 0;
+  }
+
+ private:
+  static constexpr size_t kSize = 128;
+
+  const GrowingBlock& block_;
+  const absl::Span<const float> query_;
+  size_t size_ = 0;
+  std::array<uint32_t, kSize> slots_;
+  std::array<GrowingBlock::RescoreRow, kSize> rows_;
+  std::array<const uint16_t*, kSize> values_;
+};
+
 // Originals are read in parts of this size at most.
 constexpr size_t kReadBytes = size_t{4} << 20;
 
@@ -82,13 +116,16 @@ std::vector<Candidate> RescoreWithColumn(
     const SearchContext& context, const SearchTask& task, size_t keep,
     absl::Span<const Candidate> candidates) {
   TopSlots top(keep, BestFirst{&context.block});
-  for (const Candidate& candidate : candidates) {
-    const GrowingBlock::RescoreRow row =
-        context.block.rescore_row(candidate.slot);
-    const double dot = Dot8BFloat16(row.row, task.query->vector);
-    const float score =
-        ScoreFromDot(context.metric, dot, LengthsFrom(row.n2), task.lengths);
-    top.Offer({Oriented(context.metric, score), candidate.slot});
+  RowBatch batch(context, task);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    batch.Push(candidates[i].slot);
+    if (!batch.full() && i + 1 < candidates.size()) continue;
+    batch.ForEachDot([&](uint32_t slot, const GrowingBlock::RescoreRow& row,
+                         double dot) {
+      const float score =
+          ScoreFromDot(context.metric, dot, LengthsFrom(row.n2), task.lengths);
+      top.Offer({Oriented(context.metric, score), slot});
+    });
   }
   return top.Take();
 }
@@ -149,16 +186,19 @@ std::vector<Candidate> OpenSlots::Take() {
 
 void ScanRescoreColumn(const SearchContext& context, const SearchTask& task,
                        size_t first, size_t last, OpenSlots* open) {
+  RowBatch batch(context, task);
   for (size_t slot = first; slot < last; ++slot) {
-    if (!task.filter.Admits(slot)) continue;
-    const GrowingBlock::RescoreRow row = context.block.rescore_row(slot);
-    const double dot = Dot8BFloat16(row.row, task.query->vector);
-    float nearest;
-    float farthest;
-    ScoreBounds(context.metric, dot, row.error, LengthsFrom(row.n2),
-                task.lengths, &nearest, &farthest);
-    open->Offer(static_cast<uint32_t>(slot), Oriented(context.metric, farthest),
-                Oriented(context.metric, nearest));
+    if (task.filter.Admits(slot)) batch.Push(static_cast<uint32_t>(slot));
+    if (!batch.full() && slot + 1 < last) continue;
+    batch.ForEachDot(
+        [&](uint32_t of, const GrowingBlock::RescoreRow& row, double dot) {
+          float nearest;
+          float farthest;
+          ScoreBounds(context.metric, dot, row.error, LengthsFrom(row.n2),
+                      task.lengths, &nearest, &farthest);
+          open->Offer(of, Oriented(context.metric, farthest),
+                      Oriented(context.metric, nearest));
+        });
   }
 }
 
