@@ -27,27 +27,37 @@ void Require(bool condition) {
   if (!condition) std::abort();
 }
 
-std::vector<std::string> Vocabulary(absl::string_view lines) {
-  std::vector<std::string> tokens = {"[CLS]", "[SEP]", "[UNK]"};
+struct Token {
+  bool start = false;  // Of a word.
+  std::string text;
+};
+
+std::vector<Token> Vocabulary(absl::string_view lines) {
+  std::vector<Token> tokens;
+  for (const absl::string_view special : {"[CLS]", "[SEP]", "[UNK]"}) {
+    tokens.push_back({false, std::string(special)});
+  }
   for (absl::string_view line : absl::StrSplit(lines, '\n')) {
     const bool start = line.substr(0, 1) == "_";
     if (start) line.remove_prefix(1);
-    tokens.push_back(std::string(start ? kWordStart : "") + std::string(line));
+    // What a file can not say: a continuation that begins with the mark.
+    if (!start && line.substr(0, kWordStart.size()) == kWordStart) continue;
+    tokens.push_back({start, std::string(line)});
   }
   return tokens;
 }
 
 // Greedy longest match by its definition: try every end, longest first.
-std::vector<int32_t> Split(const std::map<std::string, int32_t>& ids,
-                           const std::string& word) {
+std::vector<int32_t> Split(
+    const std::map<std::pair<bool, std::string>, int32_t>& ids,
+    const std::string& word) {
   std::vector<int32_t> pieces;
   size_t begin = 0;
   while (begin < word.size()) {
     size_t end = word.size();
     for (; end > begin; --end) {
-      const std::string piece = std::string(begin == 0 ? kWordStart : "") +
-                                word.substr(begin, end - begin);
-      const auto found = ids.find(piece);
+      const auto found =
+          ids.find({begin == 0, word.substr(begin, end - begin)});
       if (found == ids.end()) continue;
       pieces.push_back(found->second);
       break;
@@ -58,11 +68,12 @@ std::vector<int32_t> Split(const std::map<std::string, int32_t>& ids,
   return pieces;
 }
 
-std::vector<int32_t> EncodeByDefinition(const std::vector<std::string>& tokens,
+std::vector<int32_t> EncodeByDefinition(const std::vector<Token>& tokens,
                                         absl::string_view text) {
-  std::map<std::string, int32_t> ids;
+  std::map<std::pair<bool, std::string>, int32_t> ids;
   for (size_t i = 0; i < tokens.size(); ++i) {
-    ids.emplace(tokens[i], static_cast<int32_t>(i));
+    ids.emplace(std::pair(tokens[i].start, tokens[i].text),
+                static_cast<int32_t>(i));
   }
   std::vector<int32_t> encoded = {0};
   ForEachBertWord(text, {}, [&](const BertWord& word) {
@@ -80,10 +91,14 @@ std::vector<int32_t> EncodeByDefinition(const std::vector<std::string>& tokens,
 void Run(absl::string_view input) {
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(input, absl::MaxSplits("\n\n", 1));
-  const std::vector<std::string> tokens = Vocabulary(parts.first);
+  const std::vector<Token> tokens = Vocabulary(parts.first);
+  std::vector<std::string> stored;
+  for (const Token& token : tokens) {
+    stored.push_back(std::string(token.start ? kWordStart : "") + token.text);
+  }
   testing::GgufBuilder builder;
   builder.String("tokenizer.ggml.model", "bert")
-      .Strings("tokenizer.ggml.tokens", tokens);
+      .Strings("tokenizer.ggml.tokens", stored);
   const auto file = GgufFile::Parse(builder.Build(), "fuzz.gguf");
   Require(file.ok());
   const auto tokenizer = WordPieceTokenizer::Create(**file);

@@ -110,6 +110,10 @@ TEST(WordPieceTest, SplitsWordsIntoTheLongestPieces) {
   EXPECT_THAT(encode("UNA aa"), ElementsAre(2, 4, 7, 6, 7, 3));
   // "able" only continues a word, and one unmatched letter loses the word.
   EXPECT_THAT(encode("able unablex a"), ElementsAre(2, 1, 1, 6, 3));
+  // The mark that GGUF puts before words means nothing in a text.
+  EXPECT_THAT(encode("un\xE2\x96\x81"
+                     "a"),
+              ElementsAre(2, 1, 3));
   // Special tokens in a text are text: "[", then two words nobody knows.
   EXPECT_THAT(encode("[PAD]"), ElementsAre(2, 8, 1, 1, 3));
 }

@@ -84,6 +84,7 @@ def wordpiece_seeds():
         "controls": "a\0b\u00ad\u200d\ufffdc\tb\u3000d",
         "hundred": "a" * 100 + " " + "a" * 101,
         "wide": "\U0001f600\u0130\u00df",
+        "mark": "un\u2581a \u2581a",
         "empty": "",
     }
     for name, text in texts.items():
