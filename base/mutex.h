@@ -5,6 +5,7 @@
 // Not absl::Mutex: ThreadSanitizer cannot see that one's locking unless Abseil
 // itself was built with it, and distribution packages are not.
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -45,6 +46,15 @@ class CondVar {
     std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
     cond_.wait(lock);
     lock.release();  // Stays locked: the caller's scope owns it.
+  }
+  // The same until `deadline` at the latest. Returns false once that is past.
+  bool WaitUntil(Mutex* mutex, std::chrono::system_clock::time_point deadline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
+    const bool in_time =
+        cond_.wait_until(lock, deadline) == std::cv_status::no_timeout;
+    lock.release();
+    return in_time;
   }
   void NotifyOne() { cond_.notify_one(); }
   void NotifyAll() { cond_.notify_all(); }
