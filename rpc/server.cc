@@ -4,7 +4,7 @@
 
 #include <grpc/grpc.h>
 
-#include <limits>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -90,13 +90,14 @@ class NodeServer final : public Server {
   const std::string& address() const override { return address_; }
 
   void Drain(absl::Time deadline) override {
-    // Calls that pass the check of `draining` from here on are refused; those
-    // that passed it before are what Shutdown() waits for.
-    node_.draining.store(true);
     MutexLock lock(&drain_mutex_);
     if (server_ == nullptr || drained_) return;
     server_->GetHealthCheckService()->SetServingStatus(false);
-    server_->Shutdown(absl::ToChronoTime(deadline));
+    node_.Drain(deadline);
+    // What is open now is idle: health watches and imports between two Puts,
+    // which would hold Shutdown() to the end. Replies need a moment to leave.
+    server_->Shutdown(absl::ToChronoTime(
+        std::min(deadline, absl::Now() + absl::Milliseconds(500))));
     server_->Wait();
     drained_ = true;
   }

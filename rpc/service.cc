@@ -11,23 +11,49 @@
 
 namespace corkscrew {
 
+absl::Status NodeState::Enter() {
+  MutexLock lock(&mutex_);
+  if (draining_) {
+    return WithReason(
+        absl::UnavailableError("the node is shutting down; nothing was done"),
+        "DRAINING");
+  }
+  ++running_;
+  return absl::OkStatus();
+}
+
+void NodeState::Leave() {
+  MutexLock lock(&mutex_);
+  if (--running_ == 0) idle_.NotifyAll();
+}
+
+void NodeState::Drain(absl::Time deadline) {
+  const auto until = absl::ToChronoTime(deadline);
+  MutexLock lock(&mutex_);
+  draining_ = true;
+  while (running_ > 0 && idle_.WaitUntil(&mutex_, until)) {
+  }
+}
+
 CallOptions ServiceCall::options() const {
   const absl::Time asked = absl::FromChrono(context_.deadline());
   return {
-      .deadline = std::min(asked, absl::Now() + node_.max_deadline),
+      .deadline = std::min(asked, absl::Now() + node_.max_deadline()),
       .cancelled = [context = &context_] { return context->IsCancelled(); }};
 }
 
-absl::Status ServiceCall::CheckServing() const {
-  if (!node_.draining.load()) return absl::OkStatus();
-  return WithReason(
-      absl::UnavailableError("the node is shutting down; nothing was done"),
-      "DRAINING");
+grpc::Status ServiceCall::Run(absl::FunctionRef<absl::Status()> handler) {
+  return Ended(Work(handler));
 }
 
-grpc::Status ServiceCall::Run(absl::FunctionRef<absl::Status()> handler) {
-  absl::Status status = CheckServing();
-  if (status.ok()) status = handler();
+absl::Status ServiceCall::Work(absl::FunctionRef<absl::Status()> piece) {
+  CORKSCREW_RETURN_IF_ERROR(node_.Enter());
+  absl::Status status = piece();
+  node_.Leave();
+  return status;
+}
+
+grpc::Status ServiceCall::Ended(const absl::Status& status) const {
   return ToGrpcStatus(status, {.method = method_, .collection = collection_});
 }
 
@@ -46,7 +72,7 @@ absl::StatusOr<std::shared_ptr<Collection>> ServiceCall::Open(
     const v1::CollectionRef& ref) const {
   const CallOptions call = options();
   CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<Collection> collection,
-                             node_.db.OpenCollection(ref.name(), call));
+                             node_.db().OpenCollection(ref.name(), call));
   if (ref.uuid().empty()) return collection;
   Uuid uuid;
   CORKSCREW_RETURN_IF_ERROR(

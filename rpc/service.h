@@ -4,7 +4,7 @@
 // The services of corkscrew.v1 over any Db. A handler decodes the request,
 // calls the database, and encodes the reply; what all handlers share is here.
 
-#include <atomic>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/mutex.h"
 #include "corkscrew/db.h"
 #include "corkscrew/v1/types.pb.h"
 #include "google/protobuf/message.h"
@@ -22,13 +23,30 @@
 namespace corkscrew {
 
 // What the services of one node share. Thread-safe.
-struct NodeState {
-  NodeState(Db& database, absl::Duration longest_call)
-      : db(database), max_deadline(longest_call) {}
+class NodeState {
+ public:
+  // Borrows `db`. `max_deadline` is of one call, or one Put of an Import.
+  NodeState(Db& db, absl::Duration max_deadline)
+      : db_(db), max_deadline_(max_deadline) {}
 
-  Db& db;
-  const absl::Duration max_deadline;   // Of one call, or one Put of an Import.
-  std::atomic<bool> draining = false;  // No new call is taken.
+  Db& db() const { return db_; }
+  absl::Duration max_deadline() const { return max_deadline_; }
+
+  // Lets work begin; Leave() must follow. Unavailable once Drain() was called.
+  absl::Status Enter();
+  void Leave();
+
+  // Refuses new work and waits until none is left, or until `deadline`.
+  void Drain(absl::Time deadline);
+
+ private:
+  Db& db_;
+  const absl::Duration max_deadline_;
+
+  Mutex mutex_;
+  CondVar idle_;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // One call in its handler. Single-threaded. Borrows everything.
@@ -38,13 +56,21 @@ class ServiceCall {
               absl::string_view method)
       : node_(node), context_(context), method_(method) {}
 
-  Db& db() const { return node_.db; }
+  Db& db() const { return node_.db(); }
 
   // The caller's deadline, capped from now, and its cancellation.
   CallOptions options() const;
 
   // Runs `handler` unless the node drains. Returns its outcome for the wire.
   grpc::Status Run(absl::FunctionRef<absl::Status()> handler);
+
+  // The parts of Run(), for calls that are idle between pieces of work. A
+  // piece is refused once the node drains.
+  absl::Status Work(absl::FunctionRef<absl::Status()> piece);
+  grpc::Status Ended(const absl::Status& status) const;
+
+  // Names the collection in errors. Borrows.
+  void set_collection(absl::string_view name) { collection_ = name; }
 
   // The same with the collection that the request names.
   grpc::Status RunOn(const v1::CollectionRef& ref,
@@ -59,9 +85,6 @@ class ServiceCall {
   // `advice` says what to do.
   absl::Status CheckSize(const google::protobuf::Message& reply,
                          absl::string_view advice) const;
-
-  // Unavailable while the node drains.
-  absl::Status CheckServing() const;
 
  private:
   NodeState& node_;

@@ -77,6 +77,17 @@ absl::Status FillPage(size_t page_size, std::string page_token, Read read,
   }
 }
 
+// Names the Put of an Import in its error, details kept.
+absl::Status OfPut(uint64_t index, const absl::Status& status) {
+  absl::Status named(status.code(),
+                     absl::StrCat("put ", index, ": ", status.message()));
+  status.ForEachPayload(
+      [&named](absl::string_view url, const absl::Cord& payload) {
+        named.SetPayload(url, payload);
+      });
+  return named;
+}
+
 class RecordsService final : public v1::Records::Service {
  public:
   explicit RecordsService(NodeState& node) : node_(node) {}
@@ -247,48 +258,45 @@ grpc::Status RecordsService::Import(
   v1::ImportRequest request;
   if (!stream->Read(&request)) return grpc::Status::OK;
   const v1::CollectionRef ref = request.collection();
-  return call.RunOn(ref, [&](Collection& collection) -> absl::Status {
-    WriteOptions options;
-    CORKSCREW_RETURN_IF_ERROR(
-        FromProto(request.options(), FieldPath("request.options"), &options));
-    const std::string request_id = options.request_id;
-    uint64_t index = 0;
-    bool first = true;
-    do {
-      if (!first && (request.has_collection() || request.has_options())) {
-        return FieldViolation("request",
-                              "collection and options belong into the first "
-                              "request of the stream only");
-      }
-      if (first && request.items().empty()) {
-        first = false;
-        continue;
-      }
-      first = false;
-      CORKSCREW_RETURN_IF_ERROR(call.CheckServing());
+  call.set_collection(ref.name());
+
+  std::shared_ptr<Collection> collection;
+  WriteOptions options;
+  absl::Status status = call.Work([&]() -> absl::Status {
+    CORKSCREW_ASSIGN_OR_RETURN(collection, call.Open(ref));
+    return FromProto(request.options(), FieldPath("request.options"), &options);
+  });
+  const std::string request_id = options.request_id;
+  uint64_t index = 0;
+  if (!status.ok()) return call.Ended(status);
+  // The next request, which must bring items only.
+  const auto next = [&] {
+    if (!stream->Read(&request)) return false;
+    if (!request.has_collection() && !request.has_options()) return true;
+    status = FieldViolation(
+        "request", "collection and options belong in the first request only");
+    return false;
+  };
+  bool more = !request.items().empty() || next();
+  while (more) {
+    status = call.Work([&]() -> absl::Status {
       if (!request_id.empty()) {
         options.request_id = absl::StrCat(request_id, "/", index);
       }
       v1::ImportResponse response;
       response.set_index(index);
-      const absl::Status status = Apply(collection, request.items(), options,
-                                        call.options(), response.mutable_put());
-      if (!status.ok()) {
-        absl::Status named(status.code(),
-                           absl::StrCat("put ", index, ": ", status.message()));
-        status.ForEachPayload(
-            [&named](absl::string_view url, const absl::Cord& payload) {
-              named.SetPayload(url, payload);
-            });
-        return named;
-      }
+      CORKSCREW_RETURN_IF_ERROR(Apply(*collection, request.items(), options,
+                                      call.options(), response.mutable_put()));
       if (!stream->Write(response)) {
         return absl::CancelledError("the client is gone");
       }
-      ++index;
-    } while (stream->Read(&request));
-    return absl::OkStatus();
-  });
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return call.Ended(OfPut(index, status));
+    ++index;
+    more = next();
+  }
+  return call.Ended(status);
 }
 
 }  // namespace
