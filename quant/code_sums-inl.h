@@ -33,7 +33,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 // bytes. 4096 * 127 * 4061 < 2^31: the sum over one block fits in int32.
 constexpr size_t kUnpackBlock = 4096;
 
-#if HWY_TARGET == HWY_SCALAR
+// Emulated vectors are slower than plain loops.
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
 
 HWY_INLINE int32_t DotInt16(const int16_t* HWY_RESTRICT a,
                             const int16_t* HWY_RESTRICT b, size_t n) {
@@ -42,7 +43,7 @@ HWY_INLINE int32_t DotInt16(const int16_t* HWY_RESTRICT a,
   return sum;
 }
 
-#else  // HWY_TARGET != HWY_SCALAR
+#else  // There are vectors.
 
 // x86 has the instructions for its longest vectors; elsewhere 16 bytes, which
 // every target has.
@@ -78,41 +79,36 @@ HWY_INLINE VecI32 AddProducts(VecU8 u, VecI8 q, VecI32 sum) {
   return VecI32{_mm512_dpbusd_epi32(sum.raw, u.raw, q.raw)};
 }
 
-#elif HWY_ARCH_X86
+#else
 
-// Products of unsigned and signed bytes in pairs, exact for |u| <= 129.
+// Products of unsigned and signed bytes in pairs, exact for u <= 127.
 HWY_INLINE VecI16 PairProducts(VecU8 u, VecI8 q) {
 #if HWY_TARGET == HWY_AVX3
   return VecI16{_mm512_maddubs_epi16(u.raw, q.raw)};
 #elif HWY_TARGET == HWY_AVX2
   return VecI16{_mm256_maddubs_epi16(u.raw, q.raw)};
-#else
+#elif HWY_TARGET == HWY_SSE4
   return VecI16{_mm_maddubs_epi16(u.raw, q.raw)};
+#else  // Also SSSE3, though it has the instruction: so that x86 tests this.
+  const Tag<int16_t> d;
+  const VecI16 u16 = hn::BitCast(d, u);
+  const VecI16 q16 = hn::BitCast(d, q);
+  const VecI16 u_low = hn::And(u16, hn::Set(d, 0xFF));
+  const VecI16 u_high = hn::ShiftRight<8>(u16);  // u < 256 / 2: no sign.
+  const VecI16 q_low = hn::ShiftRight<8>(hn::ShiftLeft<8>(q16));
+  const VecI16 q_high = hn::ShiftRight<8>(q16);
+  return hn::Add(hn::Mul(u_low, q_low), hn::Mul(u_high, q_high));
 #endif
 }
 
-HWY_INLINE VecI32 AddPairs(VecI16 pairs, VecI32 sum) {
-  const Tag<int16_t> d16;
-  VecI32 unused = hn::Zero(Tag<int32_t>());
-  return hn::ReorderWidenMulAccumulate(Tag<int32_t>(), pairs, hn::Set(d16, 1),
-                                       sum, unused);
-}
-
-#else  // Not x86.
-
-HWY_INLINE VecI32 AddProducts(VecU8 u, VecI8 q, VecI32 sum) {
+// Adds `weight` times the pairs, two to a lane.
+HWY_INLINE VecI32 AddPairs(VecI16 pairs, VecI32 sum, int16_t weight = 1) {
   const Tag<int16_t> d16;
   const Tag<int32_t> d32;
-  const Tag<uint8_t> du8;
-  const Tag<int8_t> di8;
-  VecI32 odd = hn::Zero(d32);
-  sum = hn::ReorderWidenMulAccumulate(d32, hn::PromoteTo(d16, hn::LowerHalf(u)),
-                                      hn::PromoteTo(d16, hn::LowerHalf(q)), sum,
-                                      odd);
-  sum = hn::ReorderWidenMulAccumulate(
-      d32, hn::PromoteTo(d16, hn::UpperHalf(hn::Half<Tag<uint8_t>>(), u)),
-      hn::PromoteTo(d16, hn::UpperHalf(hn::Half<Tag<int8_t>>(), q)), sum, odd);
-  return hn::Add(sum, odd);
+  VecI32 rest = hn::Zero(d32);  // Stays 0 where one instruction adds both.
+  sum = hn::ReorderWidenMulAccumulate(d32, pairs, hn::Set(d16, weight), sum,
+                                      rest);
+  return hn::Add(sum, rest);
 }
 
 #endif
@@ -142,7 +138,7 @@ class Kernel4 {
         hn::TableLookupBytes(table_, hn::And(ShiftBytes<4>(x), mask));
     const VecI8 q0 = hn::Load(d, q);
     const VecI8 q1 = hn::Load(d, q + plane);
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_AVX3_DL
+#if HWY_TARGET != HWY_AVX3_DL
     return AddPairs(PairProducts(u1, q1), AddPairs(PairProducts(u0, q0), sum));
 #else
     return AddProducts(u1, q1, AddProducts(u0, q0, sum));
@@ -174,7 +170,7 @@ class Kernel2 {
     const VecI8 q1 = hn::Load(d, q + plane);
     const VecI8 q2 = hn::Load(d, q + 2 * plane);
     const VecI8 q3 = hn::Load(d, q + 3 * plane);
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_AVX3_DL
+#if HWY_TARGET != HWY_AVX3_DL
     // u <= 20: the sum of four pairs is at most 4 * 2 * 20 * 127 < 2^15.
     return AddPairs(
         hn::Add(hn::Add(PairProducts(u0, q0), PairProducts(u1, q1)),
@@ -199,7 +195,7 @@ class Kernel1 {
 
   HWY_INLINE VecI32 Add(VecU8 x, const int8_t* HWY_RESTRICT q, size_t plane,
                         VecI32 sum) const {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_AVX3_DL
+#if HWY_TARGET != HWY_AVX3_DL
     // A bit is at most 1: the sum of eight pairs is at most 8 * 2 * 127.
     VecI16 pairs = PairProducts(Bit<0>(x), Plane(q, plane, 0));
     pairs = hn::Add(pairs, PairProducts(Bit<1>(x), Plane(q, plane, 1)));
@@ -241,23 +237,18 @@ class Kernel8 {
   HWY_INLINE VecI32 Add(VecU8 x, const int8_t* HWY_RESTRICT q, size_t /*plane*/,
                         VecI32 sum) const {
     const VecI8 q0 = hn::Load(Tag<int8_t>(), q);
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_AVX3_DL
+#if HWY_TARGET != HWY_AVX3_DL
     // Pairs of u up to 255 do not fit: the low seven bits and the top one
     // apart, which are at most 2 * 127 * 127 and 2 * 127.
     const Tag<uint8_t> d;
     const VecU8 low = hn::And(x, hn::Set(d, 0x7F));
     const VecU8 top = hn::And(ShiftBytes<7>(x), hn::Set(d, 1));
     return AddPairs(PairProducts(low, q0),
-                    hn::ReorderWidenMulAccumulate(
-                        Tag<int32_t>(), PairProducts(top, q0),
-                        hn::Set(Tag<int16_t>(), 128), sum, unused_));
+                    AddPairs(PairProducts(top, q0), sum, 128));
 #else
     return AddProducts(x, q0, sum);
 #endif
   }
-
- private:
-  mutable VecI32 unused_ = hn::Zero(Tag<int32_t>());
 };
 
 // The sums of the lanes of a, b, c and d, in this order.
@@ -308,36 +299,31 @@ HWY_NOINLINE void SumPlanes(const CodeTables& tables,
   // Fits: so does the final sum, and int32 wraps in between.
   const auto offset =
       hn::Set(d4, static_cast<int32_t>(query.total * tables.offset));
+  HWY_ALIGN uint8_t tail[kRows][HWY_MAX_BYTES];
   for (size_t i = 0; i < rows.count; i += kRows) {
-    const uint8_t* row[kRows];
+    const uint8_t* at[kRows];
     for (size_t r = 0; r < kRows; ++r) {
-      row[r] = rows.first + std::min(i + r, rows.count - 1) * rows.stride;
+      at[r] = rows.first + std::min(i + r, rows.count - 1) * rows.stride;
     }
     VecI32 a = hn::Zero(d32);
     VecI32 b = hn::Zero(d32);
     VecI32 c = hn::Zero(d32);
     VecI32 d = hn::Zero(d32);
-    for (size_t j = 0; j < whole; j += lanes) {
-      a = kernel.Add(hn::LoadU(d8, row[0] + j), q + j, plane, a);
-      b = kernel.Add(hn::LoadU(d8, row[1] + j), q + j, plane, b);
-      c = kernel.Add(hn::LoadU(d8, row[2] + j), q + j, plane, c);
-      d = kernel.Add(hn::LoadU(d8, row[3] + j), q + j, plane, d);
-    }
-    if (whole < row_bytes) {
-      // What follows a row meets zeros of the query, whatever it is.
-      HWY_ALIGN uint8_t tail[kRows][HWY_MAX_BYTES];
-      for (size_t r = 0; r < kRows; ++r) {
-        row[r] += whole;
-        if (row[r] + lanes > rows.end) {
+    for (size_t j = 0; j < row_bytes; j += lanes) {
+      if (j == whole) {
+        // What follows a row meets zeros of the query, whatever it is.
+        for (size_t r = 0; r < kRows; ++r) {
+          if (lanes <= static_cast<size_t>(rows.end - at[r])) continue;
           std::memset(tail[r], 0, lanes);
-          std::memcpy(tail[r], row[r], row_bytes - whole);
-          row[r] = tail[r];
+          std::memcpy(tail[r], at[r], row_bytes - whole);
+          at[r] = tail[r];
         }
       }
-      a = kernel.Add(hn::LoadU(d8, row[0]), q + whole, plane, a);
-      b = kernel.Add(hn::LoadU(d8, row[1]), q + whole, plane, b);
-      c = kernel.Add(hn::LoadU(d8, row[2]), q + whole, plane, c);
-      d = kernel.Add(hn::LoadU(d8, row[3]), q + whole, plane, d);
+      a = kernel.Add(hn::LoadU(d8, at[0]), q + j, plane, a);
+      b = kernel.Add(hn::LoadU(d8, at[1]), q + j, plane, b);
+      c = kernel.Add(hn::LoadU(d8, at[2]), q + j, plane, c);
+      d = kernel.Add(hn::LoadU(d8, at[3]), q + j, plane, d);
+      for (const uint8_t*& p : at) p += lanes;
     }
     const auto total = hn::Sub(hn::Mul(SumLanes4(a, b, c, d), scale), offset);
     const auto result = hn::ConvertTo(f4, total);
@@ -351,7 +337,7 @@ HWY_NOINLINE void SumPlanes(const CodeTables& tables,
   }
 }
 
-#endif  // HWY_TARGET != HWY_SCALAR
+#endif
 
 // Any width: unpacks, looks levels up, multiplies in int16.
 HWY_NOINLINE void SumUnpacked(const CodeTables& tables,
@@ -380,7 +366,7 @@ HWY_NOINLINE void SumUnpacked(const CodeTables& tables,
 
 void SumRows(const CodeTables& tables, const QueryIntegers& query,
              const CodeRows& rows, float* HWY_RESTRICT sums) {
-#if HWY_TARGET != HWY_SCALAR
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
   if (tables.bytewise) {
     switch (tables.bits) {
       case 1:

@@ -6,17 +6,17 @@
 
 #include "corkscrew/quantizer.h"
 #include "quant/code_sums.h"
+#include "quant/score_formulas.h"
 
 namespace corkscrew {
 
 struct PreparedQuery::Rep {
-  double norm = 0;        // 0 for a null query.
-  float norm2 = 0;        // RN32(norm * norm)
-  float dot_unit = 0;     // sq: one unit of the integer sum, for dot.
-  float cosine_unit = 0;  // sqc: the same for cosine.
-  float sketch_unit = 0;  // sq2, mode kIp only.
+  double norm = 0;  // 0 for a null query.
+  ScoreUnits units;
   QueryIntegers integers;
-  QueryIntegers sketch;  // Mode kIp only.
+  // Mode kIp only:
+  float sketch_unit = 0;  // sq2
+  QueryIntegers sketch;
 };
 
 }  // namespace corkscrew

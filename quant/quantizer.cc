@@ -23,6 +23,7 @@
 #include "quant/prepared_query.h"
 #include "quant/rescore.h"
 #include "quant/rotation.h"
+#include "quant/score_formulas.h"
 
 namespace corkscrew {
 namespace {
@@ -123,6 +124,7 @@ struct Quantizer::Rep {
     absl::Span<uint8_t> codes;   // One byte per coordinate.
   };
 
+  bool HasPossibleScalars(const CodeScalars& scalars) const;
   absl::Status Encode(absl::Span<const float> vector, absl::Span<uint8_t> code,
                       CodeScalars* scalars, Scratch& scratch) const;
   void EncodeSketch(double norm, absl::Span<uint8_t> sketch,
@@ -147,6 +149,20 @@ struct Quantizer::Rep {
   std::vector<Rotation> sketch_rotation;
   std::vector<CodeSums> sketch_sums;
 };
+
+// Whether Encode() can give these, within a factor 2. What passes cannot make a
+// score NaN.
+bool Quantizer::Rep::HasPossibleScalars(const CodeScalars& scalars) const {
+  const double norm = scalars.norm;
+  const double scale = scalars.scale;
+  if (norm == 0) return scale == 0;
+  // NaN fails every comparison.
+  if (!(norm >= kMinNorm && norm <= kMaxNorm)) return false;
+  // The sum D of 2.11 is at least |v|, as no level is below 1, and at most |v|
+  // times the length of the levels, which is below sqrt(65535) * 4061 < 2^20.
+  const double least = is_ip() ? 0 : norm * 0x1p-21;
+  return scale >= least && scale <= 2 * norm;
+}
 
 absl::Status Quantizer::Rep::Encode(absl::Span<const float> vector,
                                     absl::Span<uint8_t> code,
@@ -333,11 +349,10 @@ absl::Status Quantizer::Validate(absl::Span<const uint8_t> code,
         absl::StrCat("code of ", rep.params.dim,
                      " coordinates has a bit set after the last one, want 0"));
   }
-  const auto good = [](float x) { return std::isfinite(x) && x >= 0; };
-  if (!good(scalars.norm) || !good(scalars.scale)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "code has norm ", scalars.norm, " and scale ", scalars.scale,
-        ", want finite numbers that are not negative"));
+  if (!rep.HasPossibleScalars(scalars)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("code has norm ", scalars.norm, " and scale ",
+                     scalars.scale, ", which no vector has"));
   }
   return absl::OkStatus();
 }
@@ -365,12 +380,12 @@ absl::StatusOr<PreparedQuery> Quantizer::Prepare(
   CORKSCREW_ASSIGN_OR_RETURN(prepared->norm,
                              ToFixedPoint(query, absl::MakeSpan(v)));
   const double norm = prepared->norm;
-  prepared->norm2 = static_cast<float>(norm * norm);
+  prepared->units.norm2 = static_cast<float>(norm * norm);
   rep_->rotation.Forward(absl::MakeSpan(v), absl::MakeSpan(spare));
   const double largest = ToQueryGrid(v, absl::MakeSpan(spare), &grid);
-  prepared->dot_unit =
+  prepared->units.dot =
       static_cast<float>((norm * largest) / (kQueryGrid * kOne));
-  prepared->cosine_unit = static_cast<float>(largest / (kQueryGrid * kOne));
+  prepared->units.cosine = static_cast<float>(largest / (kQueryGrid * kOne));
   prepared->integers = rep_->sums.Arrange(grid);
   if (rep_->is_ip()) {
     rep_->sketch_rotation[0].Forward(absl::MakeSpan(v), absl::MakeSpan(spare));
@@ -400,30 +415,21 @@ void Quantizer::Score(const PreparedQuery& query, Metric metric,
                      .count = n,
                      .end = end};
     rep_->sums.Sum(q.integers, rows, sums);
-    if (rep_->is_ip()) {
-      rows.first += rep_->level_bytes;
-      rep_->sketch_sums[0].Sum(q.sketch, rows, sketch_sums);
+    if (!rep_->is_ip()) {
+      ScoresFromSums(metric, q.units, sums, &scalars[start], n, &scores[start]);
+      continue;
     }
+    rows.first += rep_->level_bytes;
+    rep_->sketch_sums[0].Sum(q.sketch, rows, sketch_sums);
     for (size_t i = 0; i < n; ++i) {
       const CodeScalars& s = scalars[start + i];
-      float score;
-      if (metric == Metric::kCosine) {
-        score =
-            s.norm == 0 ? 0.0f : (sums[i] * q.cosine_unit) * (s.scale / s.norm);
-      } else {
-        if (rep_->is_ip()) {
-          const auto m1 = static_cast<float>(static_cast<double>(s.norm) *
-                                             rep_->level_unit);
-          score = ((sums[i] * q.dot_unit) * m1) +
-                  ((sketch_sums[i] * q.sketch_unit) * s.scale);
-        } else {
-          score = (sums[i] * q.dot_unit) * s.scale;
-        }
-        if (metric == Metric::kL2) {
-          score = std::max(0.0f, (s.norm * s.norm + q.norm2) - 2 * score);
-        }
-      }
-      scores[start + i] = score;
+      const auto m1 =
+          static_cast<float>(static_cast<double>(s.norm) * rep_->level_unit);
+      const float dot = ((sums[i] * q.units.dot) * m1) +
+                        ((sketch_sums[i] * q.sketch_unit) * s.scale);
+      scores[start + i] = metric == Metric::kL2
+                              ? DistanceFromDot(dot, s.norm, q.units.norm2)
+                              : dot;
     }
   }
 }

@@ -274,6 +274,14 @@ TEST(QuantizerTest, ForeignCodesAreValidated) {
   refused(code, 1, -1, "scale -1");
   refused(code, kInf, 1, "norm inf");
   refused(code, 1, kNan, "scale nan");
+  refused(code, kNan, 1, "norm nan");
+  refused(code, 0, 1, "norm 0 and scale 1");
+  refused(code, 1, 0, "norm 1 and scale 0");
+  refused(code, 1, 2.1f, "scale 2.1");
+  refused(code, 1, 0x1p-22f, "norm 1");
+  refused(code, 0x1p61f, 0x1p61f, "which no vector has");
+  refused(code, 0x1p-61f, 0x1p-61f, "which no vector has");
+  EXPECT_THAT(quantizer.Validate(code, {}), IsOk());
 
   const Quantizer ip = Make({.dim = 3, .mode = QuantizerMode::kIp, .bits = 5});
   EXPECT_THAT(ip.Validate(std::vector<uint8_t>{0x21, 0x03, 0x07}, {}), IsOk());

@@ -94,8 +94,8 @@ class Quantizer {
                            absl::Span<uint8_t> codes,
                            absl::Span<CodeScalars> scalars) const;
 
-  // Checks a code that comes from outside: size, unused bits 0, scalars finite
-  // and not negative.
+  // Checks a code that comes from outside: size, unused bits 0, scalars that
+  // Encode() can give. Scores of a code that passes are never NaN.
   absl::Status Validate(absl::Span<const uint8_t> code,
                         const CodeScalars& scalars) const;
 
