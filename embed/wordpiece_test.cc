@@ -303,7 +303,8 @@ TEST(WordPieceTest, WorkIsLinearOnHostileText) {
                                              "a",
                                              std::string(300, 'a') + "b"}));
   ASSERT_THAT(hostile, IsOk());
-  constexpr uint64_t kStepsPerByte = 51;  // (100 + 99 + ... + 1) / 100.
+  // (100 + 99 + ... + 1) / 100, and decomposed Hangul is three times as long.
+  constexpr uint64_t kStepsPerByte = 3 * 51;
   const std::vector<std::string> units = {"a",
                                           "a ",
                                           std::string(100, 'a') + " ",
