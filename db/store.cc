@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cassert>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,6 +22,7 @@
 #include "base/status_macros.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/options.h"
 #include "rocksdb/slice.h"
@@ -71,8 +74,19 @@ absl::Status ToStatus(const rocksdb::Status& status) {
   }
 }
 
+// Drops what RocksDB logs. Its own logger writes to a file, and builds with
+// assertions abort in it after a failed write: a full disk would end the
+// process.
+class NoLog : public rocksdb::Logger {
+ public:
+  NoLog() : rocksdb::Logger(rocksdb::InfoLogLevel::FATAL_LEVEL) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
+
 rocksdb::DBOptions DbOptions(const StoreOptions& options) {
   rocksdb::DBOptions db;
+  db.info_log = std::make_shared<NoLog>();
   db.create_if_missing = options.create_if_missing;
   db.create_missing_column_families = options.create_if_missing;
   // Damage in the log is an error, except that a last record may be cut: the
@@ -85,9 +99,7 @@ rocksdb::DBOptions DbOptions(const StoreOptions& options) {
   db.db_write_buffer_size = size_t{32} << 20;
   db.max_background_jobs = 2;
   db.max_open_files = 256;
-  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  db.keep_log_file_num = 2;
-  db.max_log_file_size = size_t{1} << 20;
+  db.info_log_level = rocksdb::InfoLogLevel::FATAL_LEVEL;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   return db;
@@ -209,6 +221,9 @@ bool WriteBatch::empty() const { return rep_->batch.Count() == 0; }
 struct Store::Rep {
   std::shared_ptr<rocksdb::Cache> cache;
   std::unique_ptr<rocksdb::DB> db;  // Null after Close().
+  // A write failed. The log must not be touched any more: builds of RocksDB
+  // with assertions abort.
+  std::atomic<bool> failed = false;
   Families families = {};
 
   rocksdb::ColumnFamilyHandle* family(Family f) const {
@@ -254,7 +269,13 @@ WriteBatch Store::NewBatch() const {
 }
 
 absl::Status Store::Write(WriteBatch& batch) {
-  return ToStatus(rep_->db->Write(SyncedWrite(), &batch.rep_->batch));
+  if (rep_->failed) {
+    return absl::FailedPreconditionError("store: a write failed before");
+  }
+  absl::Status status =
+      ToStatus(rep_->db->Write(SyncedWrite(), &batch.rep_->batch));
+  if (!status.ok()) rep_->failed = true;
+  return status;
 }
 
 absl::StatusOr<std::optional<std::string>> Store::Get(
@@ -304,8 +325,12 @@ std::unique_ptr<RowIterator> Store::NewIterator(Family family,
 }
 
 absl::Status Store::Close() {
-  absl::Status status = ToStatus(rep_->db->Flush(
-      rocksdb::FlushOptions(), {rep_->families.begin(), rep_->families.end()}));
+  absl::Status status = absl::OkStatus();
+  if (!rep_->failed) {
+    status = ToStatus(
+        rep_->db->Flush(rocksdb::FlushOptions(),
+                        {rep_->families.begin(), rep_->families.end()}));
+  }
   for (rocksdb::ColumnFamilyHandle* family : rep_->families) {
     status.Update(ToStatus(rep_->db->DestroyColumnFamilyHandle(family)));
   }

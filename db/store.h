@@ -108,7 +108,8 @@ class Store {
                                            absl::string_view end) const;
 
   // Moves everything from the log to files, so that the next open replays
-  // nothing, and closes. Only the destructor may follow.
+  // nothing (unless a write failed), and closes. Only the destructor may
+  // follow.
   absl::Status Close();
 
   size_t block_cache_bytes() const;  // In use.
