@@ -34,6 +34,15 @@ function(corkscrew_library name)
   add_library(corkscrewdb::${name} ALIAS corkscrew_${name})
 endfunction()
 
+# corkscrew_binary(<name> SRCS <files> DEPS <targets>)
+# A program that is installed.
+function(corkscrew_binary name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} corkscrew_flags)
+  install(TARGETS ${name})
+endfunction()
+
 # corkscrew_test(<name> SRCS <files> DEPS <targets> [LABELS <labels>]
 #                [TIMEOUT <seconds>] [DEFINITIONS <macros>])
 # Labels: unit (the default; all together under a minute), integration, slow,

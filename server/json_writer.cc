@@ -38,7 +38,9 @@ JsonWriter& JsonWriter::Float(float value) {
   if (!std::isfinite(value)) return Null();
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof(buffer), value).ptr;
-  return Raw(absl::string_view(buffer, static_cast<size_t>(end - buffer)));
+  const absl::string_view token(buffer, static_cast<size_t>(end - buffer));
+  // As an integer, -0 would lose its sign.
+  return Raw(token == "-0" ? "-0.0" : token);
 }
 
 JsonWriter& JsonWriter::Double(double value) {

@@ -26,10 +26,13 @@ TEST(JsonWriterTest, NumbersReadBackAsTheSameValue) {
   json.BeginArray();
   json.Float(0.1f).Float(-1e-40f).Float(3).Double(0.1).Double(3).Double(-1e300);
   json.Integer(INT64_MIN).Integer(UINT64_MAX);
-  json.Float(NAN).Double(std::numeric_limits<double>::infinity()).EndArray();
+  json.Float(-0.0f)
+      .Float(NAN)
+      .Double(std::numeric_limits<double>::infinity())
+      .EndArray();
   EXPECT_EQ(json.text(),
             "[0.1,-1e-40,3,0.1,3.0,-1e+300,-9223372036854775808,"
-            "18446744073709551615,null,null]");
+            "18446744073709551615,-0.0,null,null]");
 }
 
 TEST(JsonWriterTest, EveryStringBecomesValidJsonOnOneLine) {

@@ -87,6 +87,11 @@ void PrintProperties(
   }
 }
 
+// A text in a column that is followed by another one.
+std::string TextCell(absl::string_view text, const Console& console) {
+  return Snippet(text, std::max<size_t>(24, console.columns / 2));
+}
+
 std::string ModelOf(const CollectionInfo& info) {
   return info.options.model.empty() ? "-" : Snippet(info.options.model, 80);
 }
@@ -202,15 +207,15 @@ void PrintHits(absl::Span<const Hit> hits, const Console& console) {
   }
   bool metadata = false;
   for (const Hit& hit : hits) metadata |= !hit.metadata.empty();
-  std::vector<Table::Column> columns = {{"SCORE", Table::Align::kRight},
-                                        {"ID"}};
+  std::vector<Table::Column> columns = {
+      {"SCORE", Table::Align::kRight}, {"ID"}, {"TEXT"}};
   if (metadata) columns.push_back({"METADATA"});
-  columns.push_back({"TEXT"});
   Table table(std::move(columns));
   for (const Hit& hit : hits) {
-    std::vector<std::string> row = {absl::StrFormat("%.4f", hit.score), hit.id};
-    if (metadata) row.push_back(Snippet(MetadataText(hit.metadata), 36));
-    row.push_back(hit.text);
+    std::vector<std::string> row = {
+        absl::StrFormat("%.4f", hit.score), hit.id,
+        metadata ? TextCell(hit.text, console) : hit.text};
+    if (metadata) row.push_back(MetadataText(hit.metadata));
     table.Add(std::move(row));
   }
   table.Print(console.out, console.columns);
@@ -225,13 +230,14 @@ void PrintRecords(absl::Span<const StoredRecord> records,
   Table table({{"LAMPORT", Table::Align::kRight},
                {"WRITTEN (UTC)"},
                {"ID"},
-               {"METADATA"},
-               {"TEXT"}});
+               {"TEXT"},
+               {"METADATA"}});
   for (const StoredRecord& stored : records) {
-    table.Add({absl::StrCat(stored.version.lamport), WallTime(stored.wall_ms),
-               stored.record.id,
-               Snippet(MetadataText(stored.record.metadata), 36),
-               stored.deleted ? "(deleted)" : stored.record.text});
+    table.Add(
+        {absl::StrCat(stored.version.lamport), WallTime(stored.wall_ms),
+         stored.record.id,
+         stored.deleted ? "(deleted)" : TextCell(stored.record.text, console),
+         MetadataText(stored.record.metadata)});
   }
   table.Print(console.out, console.columns);
 }

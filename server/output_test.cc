@@ -71,8 +71,8 @@ TEST(OutputTest, PeopleGetAlignedTables) {
   hit.metadata = {{"pos", std::string("noun")}};
   PrintHits({hit}, console);
   EXPECT_EQ(out.str(),
-            " SCORE  ID          METADATA    TEXT\n"
-            "0.7124  dog.noun.1  pos=\"noun\"  a pet\n");
+            " SCORE  ID          TEXT   METADATA\n"
+            "0.7124  dog.noun.1  a pet  pos=\"noun\"\n");
   out.str("");
   PrintHits({}, console);
   EXPECT_EQ(out.str(), "nothing found\n");
@@ -83,9 +83,9 @@ TEST(OutputTest, PeopleGetAlignedTables) {
   deleted.deleted = true;
   PrintRecords({Stored(), deleted}, console);
   EXPECT_EQ(out.str(),
-            "LAMPORT  WRITTEN (UTC)        ID  METADATA           TEXT\n"
-            "      3  2023-11-14 22:13:20  a   d=7.0 i=7 l=[\"x\"]  two lines\n"
-            "     12  1970-01-01 00:00:00  b                      (deleted)\n");
+            "LAMPORT  WRITTEN (UTC)        ID  TEXT       METADATA\n"
+            "      3  2023-11-14 22:13:20  a   two lines  d=7.0 i=7 l=[\"x\"]\n"
+            "     12  1970-01-01 00:00:00  b   (deleted)\n");
 }
 
 TEST(OutputTest, StatsListTheCollections) {

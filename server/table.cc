@@ -17,7 +17,7 @@ namespace corkscrew {
 namespace {
 
 constexpr size_t kGap = 2;             // Spaces between columns.
-constexpr size_t kWidestCell = 60;     // Of a column other than the last.
+constexpr size_t kWidestCell = 100;    // Of a column other than the last.
 constexpr size_t kNarrowestLast = 24;  // The last column gets at least this.
 
 }  // namespace
