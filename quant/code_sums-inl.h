@@ -16,6 +16,7 @@
 #include "hwy/highway.h"
 #include "quant/code_sums.h"
 #include "quant/packing.h"
+#include "quant/shifted_sums-inl.h"
 
 // Highway 1.0.3 enables AVX-VNNI for AVX3_DL, but that target means (and is
 // chosen by) the AVX-512 form.
@@ -59,6 +60,7 @@ using VecI8 = hn::Vec<Tag<int8_t>>;
 using VecI16 = hn::Vec<Tag<int16_t>>;
 using VecI32 = hn::Vec<Tag<int32_t>>;
 
+#if HWY_TARGET != HWY_AVX3_DL
 HWY_INLINE int32_t DotInt16(const int16_t* HWY_RESTRICT a,
                             const int16_t* HWY_RESTRICT b, size_t n) {
   const Tag<int16_t> d16;
@@ -71,6 +73,7 @@ HWY_INLINE int32_t DotInt16(const int16_t* HWY_RESTRICT a,
   }
   return hn::GetLane(hn::SumOfLanes(d32, hn::Add(even, odd)));
 }
+#endif
 
 #if HWY_TARGET == HWY_AVX3_DL
 
@@ -339,6 +342,8 @@ HWY_NOINLINE void SumPlanes(const CodeTables& tables,
 
 #endif
 
+#if HWY_TARGET != HWY_AVX3_DL
+
 // Any width: unpacks, looks levels up, multiplies in int16.
 HWY_NOINLINE void SumUnpacked(const CodeTables& tables,
                               const QueryIntegers& query, const CodeRows& rows,
@@ -364,6 +369,8 @@ HWY_NOINLINE void SumUnpacked(const CodeTables& tables,
   }
 }
 
+#endif  // HWY_TARGET != HWY_AVX3_DL
+
 void SumRows(const CodeTables& tables, const QueryIntegers& query,
              const CodeRows& rows, float* HWY_RESTRICT sums) {
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
@@ -380,7 +387,11 @@ void SumRows(const CodeTables& tables, const QueryIntegers& query,
     }
   }
 #endif
+#if HWY_TARGET == HWY_AVX3_DL
+  SumShifted(tables, query, rows, sums);
+#else
   SumUnpacked(tables, query, rows, sums);
+#endif
 }
 
 }  // namespace HWY_NAMESPACE

@@ -35,6 +35,12 @@ CodeSums::CodeSums(const Codebook& codebook, int bits, size_t dim) {
   tables_.bytewise = bits == 1 || bits == 2 || bits == 4 || uniform;
   tables_.offset = codebook.levels.back();
   if (bits == 1 || uniform) tables_.offset_scale = 2;
+  for (size_t i = 0; i < 256; ++i) {
+    const int sum =
+        codebook.levels[i % codebook.levels.size()] + tables_.offset;
+    tables_.level_low[i] = static_cast<uint8_t>(sum % 256);
+    tables_.level_high[i] = static_cast<uint8_t>(sum / 256);
+  }
   if (bits == 2 || bits == 4) {
     const int mask = (1 << bits) - 1;
     for (int i = 0; i < 16; ++i) {
@@ -55,10 +61,10 @@ QueryIntegers CodeSums::Arrange(absl::Span<const int8_t> values) const {
   query.wide = hwy::AllocateAligned<int16_t>(padded);
   std::fill(query.wide.get(), query.wide.get() + padded, int16_t{0});
   std::copy(values.begin(), values.end(), query.wide.get());
-  if (!tables_.bytewise) return query;
-  const size_t planes = 8 / static_cast<size_t>(tables_.bits);
+  const size_t planes =
+      tables_.bytewise ? 8 / static_cast<size_t>(tables_.bits) : 1;
   query.plane_bytes =
-      hwy::RoundUpTo(PackedBytes(values.size(), tables_.bits), kMaxVectorBytes);
+      hwy::RoundUpTo(hwy::DivCeil(values.size(), planes), kMaxVectorBytes);
   const size_t total = planes * query.plane_bytes;
   query.planes = hwy::AllocateAligned<int8_t>(total);
   std::fill(query.planes.get(), query.planes.get() + total, int8_t{0});

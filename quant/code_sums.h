@@ -28,13 +28,13 @@ struct CodeRows {
 // of 4-bit codes holds coordinates 2j and 2j+1, so the even and the odd ones
 // are kept apart, and codes need no other layout than the canonical one.
 struct QueryIntegers {
-  // Widths that divide a byte: plane p [plane_bytes] at p * plane_bytes holds
-  // coordinates p, p + planes, p + 2 * planes, ...; 0 after the last.
+  // Plane p [plane_bytes] at p * plane_bytes holds coordinates p, p + planes,
+  // p + 2 * planes, ...; 0 after the last. As many planes as codes in a byte;
+  // one plane for widths that do not divide a byte.
   hwy::AlignedFreeUniquePtr<int8_t[]> planes;
   size_t plane_bytes = 0;  // A multiple of the longest vector.
 
-  // Other widths, and 8 bits where the CPU lacks the instructions: all
-  // coordinates in order, 0 after the last.
+  // All coordinates in order, 0 after the last: for kernels that unpack first.
   hwy::AlignedFreeUniquePtr<int16_t[]> wide;
 
   int64_t total = 0;  // Of all integers.
@@ -56,6 +56,10 @@ struct CodeTables {
   // is one code and for 2 bits two.
   alignas(16) uint8_t low[16] = {};
   alignas(16) uint8_t high[16] = {};
+
+  // Other widths: level + offset in two bytes, by code; repeated to the end.
+  alignas(64) uint8_t level_low[256] = {};
+  alignas(64) uint8_t level_high[256] = {};
 };
 
 // Sums rows of one width. Immutable: thread-safe.

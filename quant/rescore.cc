@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -76,17 +77,18 @@ float RoundToBFloat16(absl::Span<const float> vector,
                       absl::Span<uint16_t> row) {
   assert(vector.size() == row.size());
   // Differences and their squares are exact in double.
-  double squares = 0;
+  double squares[8] = {};  // Eight chains of additions are faster than one.
   for (size_t i = 0; i < vector.size(); ++i) {
     row[i] = ToBFloat16(vector[i]);
     const double error = static_cast<double>(vector[i]) -
                          static_cast<double>(FromBFloat16(row[i]));
-    squares += error * error;
+    squares[i % 8] += error * error;
   }
   // The sum of n of them may be low by a factor 1 - n 2^-53, the root of it and
   // the product below by 1 - 2^-53 each.
   const double n = static_cast<double>(vector.size());
-  return RoundUp(std::sqrt(squares) * (1 + (n + 4) * 0x1p-52));
+  const double sum = std::accumulate(squares, squares + 8, 0.0);
+  return RoundUp(std::sqrt(sum) * (1 + (n + 16) * 0x1p-52));
 }
 
 Lengths LengthsOf(absl::Span<const float> vector) {
