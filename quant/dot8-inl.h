@@ -12,6 +12,7 @@
 #define CORKSCREW_QUANT_DOT8_INL_H_
 #endif
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -46,6 +47,26 @@ HWY_INLINE void AddTail(const X* x, const Y* y, size_t from, size_t n,
   for (size_t i = from; i < n; ++i) a[i % 8] += ToDouble(x[i]) * ToDouble(y[i]);
 }
 
+// The bfloat16 value of `x`, nearest even, in the upper half; the lower half is
+// of no use. A finite value that would become infinite becomes the largest.
+HWY_INLINE uint32_t RoundBits(float x) {
+  constexpr uint32_t kSign = 0x80000000;
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const uint32_t magnitude = bits & ~kSign;
+  const uint32_t rounded = magnitude + 0x7FFF + ((magnitude >> 16) & 1);
+  return (bits & kSign) | std::min(rounded, uint32_t{0x7F7F0000});
+}
+
+// Rounds coordinates `from` to `n` - 1 and adds the squares of their errors.
+HWY_INLINE void RoundTail(const float* x, size_t from, size_t n, uint16_t* row,
+                          double* HWY_RESTRICT a) {
+  for (size_t i = from; i < n; ++i) {
+    row[i] = static_cast<uint16_t>(RoundBits(x[i]) >> 16);
+    const double error = ToDouble(x[i]) - ToDouble(row[i]);
+    a[i % 8] += error * error;
+  }
+}
+
 // Rows of a batch that are summed side by side: their chains of additions are
 // independent, and one chain alone waits for itself.
 constexpr size_t kDotRows = 4;
@@ -64,6 +85,12 @@ HWY_INLINE void Dot8Rows(const uint16_t* const* rows, const double* query,
   for (size_t r = 0; r < kDotRows; ++r) {
     dots[r] = Dot8Loop(rows[r], query, n);
   }
+}
+
+double RoundRow(const float* x, size_t n, uint16_t* row) {
+  double a[8] = {};
+  RoundTail(x, 0, n, row, a);
+  return JoinAccumulators(a);
 }
 
 #else  // HWY_TARGET != HWY_SCALAR
@@ -141,6 +168,47 @@ HWY_INLINE void Dot8Rows(const uint16_t* const* HWY_RESTRICT rows,
     AddTail(rows[r], query, whole, n, a);
     dots[r] = JoinAccumulators(a);
   }
+}
+
+// Rounds `x` [n] to bfloat16 into `row` [n] and returns the sum of the squared
+// errors, in the order of dot8. Errors and their squares are exact in double.
+double RoundRow(const float* HWY_RESTRICT x, size_t n,
+                uint16_t* HWY_RESTRICT row) {
+  const TagF64 d;
+  const hn::Rebind<float, TagF64> df;
+  const hn::Rebind<uint32_t, TagF64> d32;
+  const hn::Rebind<int32_t, TagF64> d32i;
+  const hn::Rebind<uint16_t, TagF64> d16;
+  const size_t lanes = hn::Lanes(d);
+  const auto sign_bit = hn::Set(d32, 0x80000000);
+  const auto half = hn::Set(d32, 0x7FFF);
+  const auto one = hn::Set(d32, 1);
+  const auto largest = hn::Set(d32, 0x7F7F0000);
+  VecF64 sums[kParts];
+  for (size_t p = 0; p < kParts; ++p) sums[p] = hn::Zero(d);
+  const size_t whole = n / 8 * 8;
+  for (size_t i = 0; i < whole; i += 8) {
+    for (size_t p = 0; p < kParts; ++p) {
+      const size_t j = i + p * lanes;
+      const auto values = hn::LoadU(df, x + j);
+      const auto bits = hn::BitCast(d32, values);
+      const auto sign = hn::And(bits, sign_bit);
+      const auto magnitude = hn::Xor(bits, sign);
+      const auto odd = hn::And(hn::ShiftRight<16>(magnitude), one);
+      const auto rounded = hn::Or(
+          sign, hn::Min(hn::Add(hn::Add(magnitude, half), odd), largest));
+      const auto upper = hn::ShiftRight<16>(rounded);
+      hn::StoreU(hn::DemoteTo(d16, hn::BitCast(d32i, upper)), d16, row + j);
+      const auto kept = hn::BitCast(df, hn::ShiftLeft<16>(upper));
+      const VecF64 error =
+          hn::Sub(hn::PromoteTo(d, values), hn::PromoteTo(d, kept));
+      sums[p] = hn::MulAdd(error, error, sums[p]);
+    }
+  }
+  HWY_ALIGN double a[8];
+  for (size_t p = 0; p < kParts; ++p) hn::Store(sums[p], d, a + p * lanes);
+  RoundTail(x, whole, n, row, a);
+  return JoinAccumulators(a);
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR

@@ -1,13 +1,11 @@
 #include "quant/rescore.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -25,22 +23,6 @@
 namespace corkscrew {
 namespace {
 
-// Nearest even, of a finite value. Past the largest bfloat16 it becomes that
-// one, so that its error has a length.
-uint16_t ToBFloat16(float x) {
-  constexpr uint32_t kSign = 0x80000000;
-  constexpr uint32_t kLargest = 0x7F7F0000;
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  const uint32_t magnitude = bits & ~kSign;
-  const uint32_t rounded = magnitude + 0x7FFF + ((magnitude >> 16) & 1);
-  return static_cast<uint16_t>(((bits & kSign) | std::min(rounded, kLargest)) >>
-                               16);
-}
-
-float FromBFloat16(uint16_t x) {
-  return std::bit_cast<float>(uint32_t{x} << 16);
-}
-
 float RoundUp(double x) {
   const auto nearest = static_cast<float>(x);
   if (static_cast<double>(nearest) >= x) return nearest;
@@ -52,6 +34,7 @@ float RoundUp(double x) {
 HWY_EXPORT(Dot8Float);
 HWY_EXPORT(Dot8BFloat16Row);
 HWY_EXPORT(Dot8BFloat16Batch);
+HWY_EXPORT(RoundRow);
 
 double Dot8(absl::Span<const float> x, absl::Span<const float> y) {
   assert(x.size() == y.size());
@@ -76,19 +59,12 @@ void Dot8BFloat16(absl::Span<const uint16_t* const> rows,
 float RoundToBFloat16(absl::Span<const float> vector,
                       absl::Span<uint16_t> row) {
   assert(vector.size() == row.size());
-  // Differences and their squares are exact in double.
-  double squares[8] = {};  // Eight chains of additions are faster than one.
-  for (size_t i = 0; i < vector.size(); ++i) {
-    row[i] = ToBFloat16(vector[i]);
-    const double error = static_cast<double>(vector[i]) -
-                         static_cast<double>(FromBFloat16(row[i]));
-    squares[i % 8] += error * error;
-  }
-  // The sum of n of them may be low by a factor 1 - n 2^-53, the root of it and
+  const double squares =
+      HWY_DYNAMIC_DISPATCH(RoundRow)(vector.data(), vector.size(), row.data());
+  // The sum of n squares may be low by a factor 1 - n 2^-53, the root of it and
   // the product below by 1 - 2^-53 each.
   const double n = static_cast<double>(vector.size());
-  const double sum = std::accumulate(squares, squares + 8, 0.0);
-  return RoundUp(std::sqrt(sum) * (1 + (n + 16) * 0x1p-52));
+  return RoundUp(std::sqrt(squares) * (1 + (n + 4) * 0x1p-52));
 }
 
 Lengths LengthsOf(absl::Span<const float> vector) {

@@ -150,10 +150,25 @@ TEST(RoundToBFloat16Test, GivesTheNearestValueAndTiesToEven) {
   std::vector<float> values = Adversarial();
   const std::vector<float> more = Uneven(1000, /*seed=*/1);
   values.insert(values.end(), more.begin(), more.end());
-  std::vector<uint16_t> row(values.size());
-  RoundToBFloat16(values, absl::MakeSpan(row));
-  for (size_t i = 0; i < values.size(); ++i) {
-    EXPECT_EQ(row[i], NearestBFloat16(values[i])) << values[i];
+  ForEachSimdTarget([&] {
+    std::vector<uint16_t> row(values.size());
+    RoundToBFloat16(values, absl::MakeSpan(row));
+    for (size_t i = 0; i < values.size(); ++i) {
+      EXPECT_EQ(row[i], NearestBFloat16(values[i])) << values[i];
+    }
+  });
+}
+
+TEST(RoundToBFloat16Test, GivesTheSameBoundOnEveryTarget) {
+  for (size_t n = 0; n <= 40; ++n) {
+    const std::vector<float> x = Uneven(n, /*seed=*/n);
+    std::vector<uint16_t> want(n);
+    const float bound = RoundToBFloat16(x, absl::MakeSpan(want));
+    ForEachSimdTarget([&] {
+      std::vector<uint16_t> row(n);
+      EXPECT_EQ(RoundToBFloat16(x, absl::MakeSpan(row)), bound) << n;
+      EXPECT_EQ(row, want) << n;
+    });
   }
 }
 
