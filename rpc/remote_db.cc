@@ -7,6 +7,7 @@
 #include "rpc/address.h"
 #include "rpc/auth.h"
 #include "rpc/convert.h"
+#include "rpc/grpc_lifetime.h"
 
 namespace corkscrew {
 
@@ -127,6 +128,7 @@ absl::StatusOr<std::unique_ptr<Db>> Connect(absl::string_view target,
         absl::StrCat("timeout is ", absl::FormatDuration(options.timeout),
                      ", want more than 0"));
   }
+  StartGrpcForGood();
   auto db = std::make_unique<RemoteDb>(
       std::make_shared<RemoteConnection>(address.ToString(), options));
   CORKSCREW_RETURN_IF_ERROR(db->Check());

@@ -18,6 +18,7 @@
 #include "grpcpp/server_builder.h"
 #include "rpc/address.h"
 #include "rpc/auth.h"
+#include "rpc/grpc_lifetime.h"
 #include "rpc/limits.h"
 #include "rpc/service.h"
 
@@ -154,6 +155,7 @@ absl::StatusOr<std::unique_ptr<Server>> Serve(Db& db,
         "max_deadline is ", absl::FormatDuration(options.max_deadline),
         ", want 1ms..24h"));
   }
+  StartGrpcForGood();
   auto server = std::make_unique<NodeServer>(db, options);
   CORKSCREW_RETURN_IF_ERROR(server->Start(address, options));
   return server;
