@@ -119,6 +119,16 @@ absl::Status ToProtoText(absl::string_view name, absl::string_view text,
   return absl::OkStatus();
 }
 
+absl::Status ToProtoId(absl::string_view name, absl::string_view id,
+                       std::string* out) {
+  if (!IsValidUtf8(id)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, " \"", absl::CHexEscape(id), "\" is not valid UTF-8"));
+  }
+  out->assign(id.data(), id.size());
+  return absl::OkStatus();
+}
+
 absl::Status UuidFromProto(const std::string& bytes, const FieldPath& path,
                            Uuid* uuid) {
   if (bytes.size() != uuid->bytes.size()) {
@@ -289,7 +299,7 @@ absl::Status FromProto(const v1::Filter& proto, const FieldPath& path,
 }
 
 absl::Status ToProto(const RecordView& record, v1::Record* proto) {
-  CORKSCREW_RETURN_IF_ERROR(ToProtoText("id", record.id, proto->mutable_id()));
+  CORKSCREW_RETURN_IF_ERROR(ToProtoId("id", record.id, proto->mutable_id()));
   CORKSCREW_RETURN_IF_ERROR(
       ToProtoText("text", record.text, proto->mutable_text()));
   proto->mutable_vector()->Add(record.vector.begin(), record.vector.end());

@@ -62,6 +62,10 @@ class FieldPath {
 absl::Status ToProtoText(absl::string_view name, absl::string_view text,
                          std::string* out);
 
+// The same for names and ids: 'NAME "\\xff" is not valid UTF-8'.
+absl::Status ToProtoId(absl::string_view name, absl::string_view id,
+                       std::string* out);
+
 // Copies the 16 bytes of a UUID.
 absl::Status UuidFromProto(const std::string& bytes, const FieldPath& path,
                            Uuid* uuid);

@@ -267,7 +267,7 @@ absl::Status ToProto(const Query& query, v1::Query* proto) {
         ToProtoText("text", *text, proto->mutable_text()));
   } else if (const auto* like = std::get_if<Query::LikeId>(&query.target)) {
     CORKSCREW_RETURN_IF_ERROR(
-        ToProtoText("id", like->id, proto->mutable_like_id()));
+        ToProtoId("id", like->id, proto->mutable_like_id()));
   } else {
     const auto& vector = std::get<std::vector<float>>(query.target);
     proto->mutable_vector()->mutable_values()->Add(vector.begin(),

@@ -67,7 +67,7 @@ class RemoteCollection final : public Collection {
       google::protobuf::RepeatedPtrField<std::string>* out) const {
     for (size_t i = 0; i < ids.size(); ++i) {
       CORKSCREW_RETURN_IF_ERROR(
-          NamedItem("item", i, ToProtoText("id", ids[i], out->Add())));
+          NamedItem("item", i, ToProtoId("id", ids[i], out->Add())));
     }
     return absl::OkStatus();
   }
@@ -234,7 +234,7 @@ absl::StatusOr<HistoryReply> RemoteCollection::History(
   v1::HistoryRequest request;
   v1::HistoryResponse response;
   *request.mutable_collection() = ref_;
-  CORKSCREW_RETURN_IF_ERROR(Named(ToProtoText("id", id, request.mutable_id())));
+  CORKSCREW_RETURN_IF_ERROR(Named(ToProtoId("id", id, request.mutable_id())));
   CORKSCREW_RETURN_IF_ERROR(Named(ToProtoText("page token", options.page_token,
                                               request.mutable_page_token())));
   ToProto(options.fields, request.mutable_fields());

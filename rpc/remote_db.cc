@@ -33,7 +33,7 @@ absl::StatusOr<std::shared_ptr<Collection>> RemoteDb::CreateCollection(
   v1::CreateCollectionRequest request;
   v1::CreateCollectionResponse response;
   CORKSCREW_RETURN_IF_ERROR(
-      ToProtoText("collection name", name, request.mutable_name()));
+      ToProtoId("collection name", name, request.mutable_name()));
   CORKSCREW_RETURN_IF_ERROR(ToProto(options, request.mutable_options()));
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
       connection_->collections(), Effect::kWrites, "CreateCollection",
@@ -49,7 +49,7 @@ absl::StatusOr<std::shared_ptr<Collection>> RemoteDb::OpenCollection(
     absl::string_view name, const CallOptions& call) {
   v1::GetCollectionRequest request;
   v1::GetCollectionResponse response;
-  CORKSCREW_RETURN_IF_ERROR(ToProtoText(
+  CORKSCREW_RETURN_IF_ERROR(ToProtoId(
       "collection name", name, request.mutable_collection()->mutable_name()));
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
       connection_->collections(), Effect::kReads, "GetCollection",
@@ -65,7 +65,7 @@ absl::Status RemoteDb::DropCollection(absl::string_view name,
                                       const CallOptions& call) {
   v1::DropCollectionRequest request;
   v1::DropCollectionResponse response;
-  CORKSCREW_RETURN_IF_ERROR(ToProtoText(
+  CORKSCREW_RETURN_IF_ERROR(ToProtoId(
       "collection name", name, request.mutable_collection()->mutable_name()));
   return connection_->Call(connection_->collections(), Effect::kWrites,
                            "DropCollection",

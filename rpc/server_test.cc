@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "rpc/fake_db.h"
 #include "rpc/limits.h"
+#include "rpc/probe.h"
 #include "rpc/raw_call.h"
 
 namespace corkscrew {
@@ -302,6 +303,17 @@ TEST_F(ServerTest, AConnectionHasSoManyCallsAtATime) {
   for (size_t i = 0; i + 1 < imports.size(); ++i) {
     EXPECT_TRUE(imports[i]->Finish().ok());
   }
+}
+
+TEST_F(ServerTest, AProbeSaysWhetherTheNodeServes) {
+  const absl::Time deadline = absl::Now() + absl::Minutes(1);
+  EXPECT_THAT(ProbeNode(server_->address(), deadline), IsOk());
+  server_->Drain(absl::Now());
+  EXPECT_THAT(
+      ProbeNode(server_->address(), deadline),
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr(server_->address())));
+  EXPECT_THAT(ProbeNode("192.0.2.1:80", deadline),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("192")));
 }
 
 // A Watch of grpc.health.v1 for the whole node.
