@@ -64,6 +64,7 @@ void GrowingBlock::Add(const IndexEntry& entry) {
     chunk.n2[i] = LengthsOf(entry.original).n2;
   }
   const auto slot = static_cast<uint32_t>(slots_++);
+  ++alive_;
   const uint32_t before = latest_.Set(body.id, slot, id_of);
   if (before != StringTable::kNone) EndLife(before, body.lamport);
 }
@@ -76,6 +77,7 @@ void GrowingBlock::EndLife(uint32_t slot, Lamport at) {
   // Ordered by Publish(): a reader at an earlier time finds the slot alive
   // whether it sees this or not.
   died.store(at, std::memory_order_relaxed);
+  --alive_;
 }
 
 uint32_t GrowingBlock::MetadataNumber(const Metadata& metadata) {
@@ -96,6 +98,7 @@ void GrowingBlock::Publish(Lamport now) {
   // The time last: who sees it sees at least these slots. A reader that sees
   // more slots than belong to its time finds them not yet born.
   published_slots_.store(slots_, std::memory_order_release);
+  published_alive_.store(alive_, std::memory_order_release);
   published_now_.store(now, std::memory_order_release);
 }
 

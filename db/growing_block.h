@@ -71,6 +71,11 @@ class GrowingBlock {
   };
   Snapshot snapshot() const;
 
+  // Slots that are alive at the published time.
+  size_t alive() const {
+    return published_alive_.load(std::memory_order_acquire);
+  }
+
   // Slots [first, first + size) whose columns lie one after the other.
   struct Run {
     size_t size;
@@ -174,12 +179,14 @@ class GrowingBlock {
 
   // The writer's own.
   size_t slots_ = 0;
+  size_t alive_ = 0;
   size_t chunk_slots_ = 0;        // Room for slots in all chunks.
   StringTable latest_;            // Id -> slot of its latest version.
   StringTable metadata_numbers_;  // Row -> its number.
 
   std::atomic<Lamport> published_now_ = 0;
   std::atomic<size_t> published_slots_ = 0;
+  std::atomic<size_t> published_alive_ = 0;
   std::atomic<size_t> metadata_rows_ = 0;
   std::atomic<size_t> index_bytes_ = 0;
   std::atomic<size_t> rescore_bytes_ = 0;

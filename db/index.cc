@@ -57,6 +57,8 @@ absl::StatusOr<std::vector<std::vector<IndexHit>>> Index::Search(
 size_t Index::Count(const Filter* filter, std::optional<Lamport> at) const {
   const GrowingBlock& block = rep_->block;
   const GrowingBlock::Snapshot snapshot = block.snapshot();
+  const bool all = filter == nullptr || filter->op == Filter::Op::kAll;
+  if (all && at.value_or(snapshot.now) >= snapshot.now) return block.alive();
   const SlotFilter slot_filter(
       block, snapshot.slots, std::min(at.value_or(snapshot.now), snapshot.now),
       filter, /*exclude_id=*/{});

@@ -88,7 +88,9 @@ class Index {
   const Quantizer& quantizer() const;
 
   // Adds a version that wins over all versions of its id added before (the
-  // caller applies in merge order per id). Not visible until Publish().
+  // caller applies in merge order per id), born at its body's Lamport time. Not
+  // visible until Publish(), if that time is after the published one. At most
+  // 2^32 - 1 versions that are not tombstones.
   void Add(const IndexEntry& entry);
 
   // Makes everything added so far visible to searches at `now` and later.
@@ -104,12 +106,16 @@ class Index {
   // a rescore column the code scores decide. `exact`: every alive slot by the
   // rescore column, then originals wherever the bounds of rescore.h leave the
   // k best open.
-  //   Cancelled  `cancelled` (may be null) returned true
+  //   InvalidArgument     a vector has another dimension
+  //   FailedPrecondition  `exact` without the rescore column
+  //   Cancelled           `cancelled` (may be null) returned true
+  //   errors of `originals`
   absl::StatusOr<std::vector<std::vector<IndexHit>>> Search(
       absl::Span<const IndexQuery> queries, const OriginalReader& originals,
       const std::function<bool()>& cancelled) const;
 
-  // Number of alive slots that match at `at` (unset: the published time).
+  // Number of alive slots that match at `at` (unset: the published time). O(1)
+  // at the published time without a filter, else O(slots).
   size_t Count(const Filter* filter, std::optional<Lamport> at) const;
 
   size_t slots() const;

@@ -31,6 +31,7 @@ using ::corkscrew::reference::RandomVector;
 using ::corkscrew::reference::SearchOne;
 using ::corkscrew::reference::Shape;
 using ::corkscrew::reference::Written;
+using ::corkscrew::testing::ForEachSimdTarget;
 using ::corkscrew::testing::IsOk;
 using ::corkscrew::testing::StatusIs;
 using ::testing::HasSubstr;
@@ -104,7 +105,12 @@ TEST(IndexTest, SearchFollowsTheDefinition) {
           Random random(++seed);
           const size_t dim = 1 + random.Next() % 40;
           const IndexOptions options{
-              .quantizer = {.dim = dim, .bits = bits, .seed = 7},
+              .quantizer = {.dim = dim,
+                            .mode = bits > 1 && seed % 4 == 0
+                                        ? QuantizerMode::kIp
+                                        : QuantizerMode::kMse,
+                            .bits = bits,
+                            .seed = 7},
               .metric = metric,
               .rescore_column = column};
           const Lamport puts = 1 + random.Next() % 30;
@@ -131,6 +137,8 @@ TEST(IndexTest, SearchFollowsTheDefinition) {
               if (Matches(filter, *w->metadata)) ++matches;
             }
             ASSERT_EQ(index->Count(&filter, query.at), matches);
+            ASSERT_EQ(index->Count(nullptr, std::nullopt),
+                      history.At(puts).size());
           }
         }
       }
@@ -166,6 +174,7 @@ TEST(IndexTest, SearchAtATimeEqualsAnIndexOfThatTimeOnly) {
             << "seed " << seed << ", at " << at;
       }
       ASSERT_EQ(index->Count(nullptr, at), state.size());
+      ASSERT_EQ(fresh->Count(nullptr, std::nullopt), state.size());
     }
   }
 }
@@ -274,6 +283,34 @@ TEST(IndexTest, ExactIsTheTopKByDefinitionOnAdversarialSets) {
   }
 }
 
+TEST(IndexTest, EverySimdTargetGivesTheSameHits) {
+  const size_t dim = 65;
+  const Numbered set(300, dim, 1, Shape::kNormal);
+  std::vector<Written> all;
+  for (size_t i = 0; i < set.size(); ++i) all.push_back(set.At(i));
+  std::vector<IndexQuery> queries;
+  for (size_t i = 0; i < 20; ++i) {
+    queries.push_back(
+        {.vector = set.vector(i), .oversample = 1, .exact = i % 2 == 0});
+  }
+  for (const Metric metric : kMetrics) {
+    for (int bits = 1; bits <= 8; ++bits) {
+      const IndexOptions options{.quantizer = {.dim = dim, .bits = bits},
+                                 .metric = metric};
+      std::vector<std::vector<std::string>> first;
+      ForEachSimdTarget([&] {
+        const auto index = MakeIndex(options, all, 1);
+        const auto hits = index->Search(queries, set, nullptr);
+        ASSERT_THAT(hits, IsOk());
+        std::vector<std::vector<std::string>> described;
+        for (const auto& h : *hits) described.push_back(Describe(h));
+        if (first.empty()) first = described;
+        EXPECT_EQ(described, first);
+      });
+    }
+  }
+}
+
 TEST(IndexTest, NothingIsVisibleBeforePublish) {
   const Numbered set(3, 4, 1, Shape::kNormal);
   const IndexOptions options{.quantizer = {.dim = 4}};
@@ -285,6 +322,7 @@ TEST(IndexTest, NothingIsVisibleBeforePublish) {
   EXPECT_EQ(SearchOne(*index, query, set).size(), 0u);
   EXPECT_EQ(index->Count(nullptr, 5), 0u);
   index->Publish(1);
+  EXPECT_EQ(index->Count(nullptr, 5), 1u);
   EXPECT_EQ(index->published(), 1u);
   EXPECT_EQ(SearchOne(*index, query, set).size(), 1u);
   Written tombstone = set.At(0);
