@@ -27,7 +27,6 @@ namespace {
 constexpr uint8_t kDescriptorForm = 1;
 constexpr uint8_t kQuantizerSpec = 1;  // TQ specification, version 1.
 constexpr size_t kMaxSpaceBytes = 255;
-constexpr uint16_t kMaxShards = 1024;
 
 template <typename To>
 To Cut(const Sha256Digest& digest) {

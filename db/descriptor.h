@@ -19,6 +19,9 @@
 
 namespace corkscrew {
 
+// Shards of a collection are a power of two up to this.
+inline constexpr size_t kMaxShards = 1024;
+
 // SHA-256 cut to 16 bytes.
 using Hash16 = std::array<uint8_t, 16>;
 

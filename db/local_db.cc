@@ -1,5 +1,6 @@
 #include "db/local_db.h"
 
+#include <bit>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -17,6 +18,7 @@
 #include "db/collection_info.h"
 #include "db/directory.h"
 #include "db/local_collection.h"
+#include "db/descriptor.h"
 #include "db/record_limits.h"
 
 namespace corkscrew {
@@ -44,6 +46,9 @@ absl::Status CheckRanges(const CollectionOptions& options) {
   const auto originals = static_cast<int>(options.originals);
   if (originals < 1 || originals > 3) {
     return bad("originals", originals, "1 to 3");
+  }
+  if (!std::has_single_bit(options.shards) || options.shards > kMaxShards) {
+    return bad("shards", options.shards, "a power of two from 1 to 1024");
   }
   if (options.originals == Originals::kBFloat16) {
     return absl::UnimplementedError("originals as bfloat16 come later");

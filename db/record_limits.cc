@@ -13,11 +13,14 @@
 #include "base/utf8.h"
 #include "corkscrew/limits.h"
 #include "corkscrew/metric.h"
+#include "quant/rescore.h"
 
 namespace corkscrew {
 namespace {
 
-constexpr double kMaxNorm = 0x1p60;  // What the quantizer takes.
+// What the quantizer takes; below kMinNorm a code holds no direction.
+constexpr double kMaxNorm = 0x1p60;
+constexpr double kMinNorm = 0x1p-60;
 
 // U+0000..U+001F and U+007F..U+009F; `text` is valid UTF-8.
 bool HasControlCharacter(absl::string_view text) {
@@ -71,22 +74,22 @@ absl::Status CheckVector(absl::Span<const float> vector, size_t dim,
     return absl::InvalidArgumentError(
         absl::StrCat("vector has ", vector.size(), " coordinates, want ", dim));
   }
-  double square = 0;
   for (size_t i = 0; i < vector.size(); ++i) {
     if (!std::isfinite(vector[i])) {
       return absl::InvalidArgumentError(
           absl::StrCat("coordinate ", i, " of the vector is ", vector[i]));
     }
-    square += static_cast<double>(vector[i]) * vector[i];
   }
-  if (square == 0 && metric == Metric::kCosine) {
-    return absl::InvalidArgumentError(
-        "the vector is zero, which has no direction for metric cosine");
+  // The quantizer's own sum, so that it refuses nothing after this.
+  const double length = LengthsOf(vector).n;
+  if (length < kMinNorm && metric == Metric::kCosine) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the vector has length ", length,
+        ", metric cosine wants at least 2^-60: it has no direction"));
   }
-  if (std::sqrt(square) > kMaxNorm) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the vector has length ", std::sqrt(square),
-                     ", at most 2^60 is allowed"));
+  if (length > kMaxNorm) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the vector has length ", length, ", at most 2^60 is allowed"));
   }
   return absl::OkStatus();
 }
