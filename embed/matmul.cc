@@ -127,8 +127,9 @@ bool IsScaledBytes(GgmlType type) {
 }
 
 // Reads one block of such a type (embed/ggml_types.cc has the layouts).
+// `values` [kQ8Group] are signed bytes.
 void UnpackBlock(GgmlType type, const char* block, float* scale,
-                 int8_t* values) {
+                 uint8_t* values) {
   DequantizeRow(GgmlType::kF16, block, 1, scale);
   block += 2;
   if (type == GgmlType::kQ8_0) {
@@ -137,8 +138,27 @@ void UnpackBlock(GgmlType type, const char* block, float* scale,
   }
   for (size_t i = 0; i < kQ8Group / 2; ++i) {
     const auto byte = static_cast<uint8_t>(block[i]);
-    values[i] = static_cast<int8_t>((byte & 15) - 8);
-    values[i + kQ8Group / 2] = static_cast<int8_t>((byte >> 4) - 8);
+    values[i] = static_cast<uint8_t>((byte & 15) - 8);
+    values[i + kQ8Group / 2] = static_cast<uint8_t>((byte >> 4) - 8);
+  }
+}
+
+// Puts the bytes of one output among those of the kPanel outputs of a group.
+template <size_t kStep>
+void Interleave(const uint8_t* values, size_t lane, uint8_t* out) {
+  for (size_t i = 0; i < kQ8Group; i += kStep) {
+    std::memcpy(out + i * kPanel + lane * kStep, values + i, kStep);
+  }
+}
+
+void Interleave(size_t step, const uint8_t* values, size_t lane, uint8_t* out) {
+  switch (step) {
+    case 4:
+      return Interleave<4>(values, lane, out);
+    case 2:
+      return Interleave<2>(values, lane, out);
+    default:
+      return Interleave<1>(values, lane, out);
   }
 }
 
@@ -167,7 +187,9 @@ PackedLinear PackedLinear::Pack(absl::Span<const GgufTensor* const> weights,
 }
 
 void PackedLinear::PackFloats(absl::Span<const GgufTensor* const> weights) {
-  floats_.resize(PadToPanel(out_) * in_);
+  const size_t size = PadToPanel(out_) * in_;
+  floats_ = hwy::AllocateAligned<float>(size);
+  std::fill_n(floats_.get(), size, 0.0f);
   std::vector<float> values(in_);
   size_t row = 0;
   for (const GgufTensor* tensor : weights) {
@@ -183,30 +205,29 @@ void PackedLinear::PackFloats(absl::Span<const GgufTensor* const> weights) {
 
 void PackedLinear::PackBlocks(absl::Span<const GgufTensor* const> weights) {
   const size_t groups = in_ / kQ8Group;
-  const size_t step = kernels_->interleave;
   constexpr size_t kScaleBytes = kPanel * sizeof(float);
   constexpr size_t kGroupBytes = kScaleBytes + kPanel * kQ8Group;
-  // Rows of padding have scale zero.
-  bytes_.resize(PadToPanel(out_) / kPanel * groups * kGroupBytes);
+  const size_t size = PadToPanel(out_) / kPanel * groups * kGroupBytes;
+  bytes_ = hwy::AllocateAligned<uint8_t>(size);
+  std::memset(bytes_.get(), 0, size);  // Rows of padding have scale zero.
   size_t row = 0;
   for (const GgufTensor* tensor : weights) {
     const char* block = tensor->data.data();
     const size_t block_bytes = BlockOf(tensor->type).bytes;
-    for (size_t end = row + tensor->rows(); row < end; ++row) {
+    for (const size_t end = row + tensor->rows(); row < end; ++row) {
       const size_t lane = row % kPanel;
-      uint8_t* out = &bytes_[row / kPanel * groups * kGroupBytes];
+      uint8_t* out = bytes_.get() + row / kPanel * groups * kGroupBytes;
       for (size_t g = 0; g < groups; ++g) {
         float scale;
-        int8_t values[kQ8Group];
+        uint8_t values[kQ8Group];
         UnpackBlock(tensor->type, block, &scale, values);
+        for (uint8_t& value : values) {
+          value = static_cast<uint8_t>(value + kernels_->weight_offset);
+        }
         block += block_bytes;
         std::memcpy(out + lane * sizeof(float), &scale, sizeof(scale));
-        out += kScaleBytes;
-        for (size_t i = 0; i < kQ8Group; ++i) {
-          out[(i / step * kPanel + lane) * step + i % step] =
-              static_cast<uint8_t>(values[i] + kernels_->weight_offset);
-        }
-        out += kPanel * kQ8Group;
+        Interleave(kernels_->interleave, values, lane, out + kScaleBytes);
+        out += kGroupBytes;
       }
     }
   }
@@ -217,10 +238,10 @@ void PackedLinear::Apply(const float* x, size_t rows, Activation activation,
   const MatmulOutput output = {bias_.data(), residual, y, PadToPanel(out_),
                                activation};
   if (quantized_) {
-    kernels_->q8(x, PadToPanel(in_), rows, bytes_.data(), in_ / kQ8Group,
+    kernels_->q8(x, PadToPanel(in_), rows, bytes_.get(), in_ / kQ8Group,
                  output);
   } else {
-    kernels_->f32(x, PadToPanel(in_), rows, floats_.data(), in_, output);
+    kernels_->f32(x, PadToPanel(in_), rows, floats_.get(), in_, output);
   }
 }
 

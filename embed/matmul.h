@@ -19,6 +19,7 @@
 #include "absl/types/span.h"
 #include "embed/gguf.h"
 #include "embed/tile.h"
+#include "hwy/aligned_allocator.h"
 
 namespace corkscrew {
 
@@ -61,9 +62,10 @@ class PackedLinear {
   bool quantized_ = false;
   // Those whose layout the weights have.
   const MatmulKernels* kernels_ = nullptr;
-  std::vector<float> floats_;   // [panels, in, kPanel]
-  std::vector<uint8_t> bytes_;  // [panels, groups], see tile_q8-inl.h.
-  std::vector<float> bias_;     // [PadToPanel(out)]
+  // One of: [panels, in, kPanel], or [panels, groups] of tile_q8-inl.h.
+  hwy::AlignedFreeUniquePtr<float[]> floats_;
+  hwy::AlignedFreeUniquePtr<uint8_t[]> bytes_;
+  std::vector<float> bias_;  // [PadToPanel(out)]
 };
 
 }  // namespace corkscrew
