@@ -131,75 +131,86 @@ HWY_INLINE void TileQ8(const Q8Group* HWY_RESTRICT a, size_t stride,
   }
 }
 
-#else  // Other targets: one group of one panel at a time.
+#else  // Other targets: kInterleave inputs at a time, widened.
 
-// dots[j] = sum over the group of activation times weight, for kPanel outputs.
-// `values` are the group's activations, widened.
-HWY_INLINE void DotGroup(const int16_t* HWY_RESTRICT values,
-                         const int8_t* HWY_RESTRICT weights,
-                         int32_t* HWY_RESTRICT dots) {
-  const hn::CappedTag<int32_t, 16> di;
-  const size_t lanes = hn::Lanes(di);
+using TileF = hn::CappedTag<float, kPanel / 2>;
+using TileI32 = hn::RebindToSigned<TileF>;
+
 #if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
-  static_assert(kInterleave == 2);
-  const hn::Repartition<int16_t, decltype(di)> d16;
-  const hn::Rebind<int8_t, decltype(d16)> d8;
-  for (size_t j = 0; j < kPanel; j += 2 * lanes) {
-    auto dot0 = hn::Zero(di);
-    auto dot1 = hn::Zero(di);
-    auto unused = hn::Zero(di);
-    for (size_t i = 0; i < kQ8Group; i += 2) {
-      int32_t pair;
-      std::memcpy(&pair, values + i, sizeof(pair));
-      const auto two = hn::BitCast(d16, hn::Set(di, pair));
-      const int8_t* HWY_RESTRICT w = weights + i * kPanel + 2 * j;
-      const auto w0 = hn::PromoteTo(d16, hn::LoadU(d8, w));
-      const auto w1 = hn::PromoteTo(d16, hn::LoadU(d8, w + 2 * lanes));
-      // On x86 this is pmaddwd: lane j gets products 2 j and 2 j + 1.
-      dot0 = hn::ReorderWidenMulAccumulate(di, w0, two, dot0, unused);
-      dot1 = hn::ReorderWidenMulAccumulate(di, w1, two, dot1, unused);
-    }
-    hn::StoreU(dot0, di, dots + j);
-    hn::StoreU(dot1, di, dots + j + lanes);
-  }
-#else
-  static_assert(kInterleave == 1);
-  const hn::Rebind<int8_t, decltype(di)> d8;
-  for (size_t j = 0; j < kPanel; j += lanes) {
-    auto dot = hn::Zero(di);
-    for (size_t i = 0; i < kQ8Group; ++i) {
-      const auto w = hn::PromoteTo(di, hn::LoadU(d8, weights + i * kPanel + j));
-      dot = hn::Add(dot, hn::Mul(w, hn::Set(di, int32_t{values[i]})));
-    }
-    hn::StoreU(dot, di, dots + j);
-  }
-#endif
+static_assert(kInterleave == 2);
+using TileWeights = hn::Repartition<int16_t, TileI32>;
+
+// Adds to each lane of `sum` its products with the 2 activations at `values`.
+HWY_INLINE hn::Vec<TileI32> DotWeights(hn::Vec<TileI32> sum,
+                                       hn::Vec<TileWeights> weights,
+                                       const int16_t* HWY_RESTRICT values) {
+  int32_t pair;
+  std::memcpy(&pair, values, sizeof(pair));
+  const auto two = hn::BitCast(TileWeights(), hn::Set(TileI32(), pair));
+  auto unused = hn::Zero(TileI32());
+  // On x86 this is pmaddwd: lane j gets products 2 j and 2 j + 1.
+  return hn::ReorderWidenMulAccumulate(TileI32(), weights, two, sum, unused);
 }
+#else
+static_assert(kInterleave == 1);
+using TileWeights = TileI32;
+
+// Adds to each lane of `sum` its product with the activation at `values`.
+HWY_INLINE hn::Vec<TileI32> DotWeights(hn::Vec<TileI32> sum,
+                                       hn::Vec<TileWeights> weights,
+                                       const int16_t* HWY_RESTRICT values) {
+  return hn::Add(sum, hn::Mul(weights, hn::Set(TileI32(), int32_t{*values})));
+}
+#endif
 
 template <size_t kRows>
 HWY_INLINE void TileQ8(const Q8Group* HWY_RESTRICT a, size_t stride,
                        const uint8_t* HWY_RESTRICT panel, size_t groups,
                        float* HWY_RESTRICT tile) {
-  const hn::CappedTag<float, 16> d;
-  const hn::RebindToSigned<decltype(d)> di;
+  const TileF d;
+  const TileI32 di;
+  const TileWeights dw;
+  const hn::Rebind<int8_t, TileWeights> d8;
   const size_t lanes = hn::Lanes(d);
   for (size_t j = 0; j < kRows * kPanel; ++j) tile[j] = 0;
   for (size_t g = 0; g < groups; ++g, panel += kQ8PanelGroupBytes, ++a) {
+    int16_t values[kRows][kQ8Group];
+    for (size_t r = 0; r < kRows; ++r) {
+      for (size_t i = 0; i < kQ8Group; ++i) {
+        values[r][i] = a[r * stride].values[i];
+      }
+    }
     const float* HWY_RESTRICT scales = reinterpret_cast<const float*>(panel);
     const int8_t* HWY_RESTRICT weights =
         reinterpret_cast<const int8_t*>(panel) + kPanel * sizeof(float);
-    for (size_t r = 0; r < kRows; ++r) {
-      int16_t values[kQ8Group];
-      for (size_t i = 0; i < kQ8Group; ++i) values[i] = a[r * stride].values[i];
-      int32_t dots[kPanel];
-      DotGroup(values, weights, dots);
-      const auto s = hn::Set(d, a[r * stride].scale);
-      for (size_t j = 0; j < kPanel; j += lanes) {
+    for (size_t j = 0; j < kPanel; j += 2 * lanes) {
+      hn::Vec<TileI32> dot0[kRows];
+      hn::Vec<TileI32> dot1[kRows];
+      HWY_UNROLL(6)
+      for (size_t r = 0; r < kRows; ++r) dot0[r] = dot1[r] = hn::Zero(di);
+      for (size_t i = 0; i < kQ8Group; i += kInterleave) {
+        const int8_t* HWY_RESTRICT w = weights + i * kPanel + kInterleave * j;
+        const auto w0 = hn::PromoteTo(dw, hn::LoadU(d8, w));
+        const auto w1 =
+            hn::PromoteTo(dw, hn::LoadU(d8, w + kInterleave * lanes));
+        HWY_UNROLL(6)
+        for (size_t r = 0; r < kRows; ++r) {
+          dot0[r] = DotWeights(dot0[r], w0, &values[r][i]);
+          dot1[r] = DotWeights(dot1[r], w1, &values[r][i]);
+        }
+      }
+      const auto s0 = hn::LoadU(d, scales + j);
+      const auto s1 = hn::LoadU(d, scales + j + lanes);
+      HWY_UNROLL(6)
+      for (size_t r = 0; r < kRows; ++r) {
+        const auto s = hn::Set(d, a[r * stride].scale);
         float* HWY_RESTRICT out = tile + r * kPanel + j;
-        const auto dot = hn::ConvertTo(d, hn::LoadU(di, dots + j));
-        hn::StoreU(hn::MulAdd(dot, hn::Mul(hn::LoadU(d, scales + j), s),
+        hn::StoreU(hn::MulAdd(hn::ConvertTo(d, dot0[r]), hn::Mul(s0, s),
                               hn::LoadU(d, out)),
                    d, out);
+        hn::StoreU(hn::MulAdd(hn::ConvertTo(d, dot1[r]), hn::Mul(s1, s),
+                              hn::LoadU(d, out + lanes)),
+                   d, out + lanes);
       }
     }
   }
