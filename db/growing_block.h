@@ -133,8 +133,9 @@ class GrowingBlock {
   }
 
  private:
-  // 64 slots in a small collection; 4096 from the seventh chunk on.
-  using Map = ChunkMap<6, 12>;
+  // 64 slots in a small collection; 1024 from the fifth chunk on, so that at
+  // most that many stay unused.
+  using Map = ChunkMap<6, 10>;
 
   struct Chunk {
     Chunk(size_t size, size_t code_bytes, size_t rescore_dim);

@@ -386,10 +386,10 @@ TEST(IndexTest, BytesGrowWithWhatIsHeldAndStartSmall) {
   }
   index->Publish(1);
   EXPECT_GE(index->rescore_bytes(), set.size() * 768);
-  EXPECT_LE(index->rescore_bytes(), (set.size() + 4096) * (768 + 12));
+  EXPECT_LE(index->rescore_bytes(), (set.size() + 1024) * (768 + 12));
   // Code 192, columns 46, id and its table about 16, metadata about 60.
   EXPECT_GE(index->index_bytes(), set.size() * (192 + 46 + 16 + 40));
-  EXPECT_LE(index->index_bytes(), (set.size() + 4096) * (192 + 46 + 16 + 80));
+  EXPECT_LE(index->index_bytes(), (set.size() + 1024) * (192 + 46 + 16 + 80));
 }
 
 }  // namespace
