@@ -23,6 +23,9 @@
 #include "base/random.h"
 #include "base/testing.h"
 #include "corkscrew/db.h"
+#include "db/invariants.h"
+#include "db/store.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace corkscrew {
@@ -199,6 +202,9 @@ TEST(CrashTest, AfterKillNineEverythingAcknowledgedIsThereAndNothingElse) {
     CheckRecovered(**collection, log);
     if (HasFailure()) return;
   }
+  auto store = Store::Open(path + "/store", {});
+  ASSERT_THAT(store, IsOk());
+  EXPECT_THAT(FindViolations(**store), ::testing::IsEmpty());
   RecordProperty("acknowledged", static_cast<int>(log.acked.size()));
   EXPECT_GT(log.acked.size(), 500u);
 }

@@ -6,6 +6,7 @@
 One small file per feature of a format: what a fuzzer would need long to find.
 """
 import pathlib
+import re
 import struct
 import sys
 
@@ -93,10 +94,28 @@ def wordpiece_seeds():
     yield "hostile", b"a\n_a\n" + b"a" * 110 + b"b\n\n" + b"a" * 99
 
 
+def format_seeds():
+    """The vectors of docs/storage_format.md behind the number of their reader."""
+    readers = {"metadata": 1, "metadata_empty": 1, "descriptor": 2, "op_put": 3,
+               "op_delete": 3, "body_put": 4, "body_delete": 4, "row_format": 5,
+               "row_open": 6, "row_origin": 7, "row_collection": 8, "row_clock": 9,
+               "row_feed": 10, "row_head": 11, "row_request": 12, "system_uuid": 13}
+    page = pathlib.Path(__file__).parents[2] / "docs/storage_format.md"
+    blocks = re.findall(r"^```vectors$(.*?)^```$", page.read_text(), re.M | re.S)
+    for name, digits in re.findall(r"(\w+) =([0-9a-f\s]+?)(?=\w+ =|\Z)", "\n".join(blocks)):
+        data = bytes.fromhex(digits)
+        if name.startswith("key_"):
+            yield name, bytes([0]) + data
+        elif name in readers:
+            end = -4 if name.startswith("body") else None  # The fuzzer adds the checksum.
+            yield name, bytes([readers[name]]) + data[:end]
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     for target, seeds in (("gguf_fuzz", gguf_seeds()),
-                          ("wordpiece_fuzz", wordpiece_seeds())):
+                          ("wordpiece_fuzz", wordpiece_seeds()),
+                          ("format_fuzz", format_seeds())):
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:
