@@ -369,6 +369,37 @@ TEST_F(CliTest, ImportPutsBatchesAndReportsBadLines) {
   EXPECT_EQ(out_, "0 written, 1 unchanged, 0 bad lines; lamport 3\n");
 }
 
+TEST_F(CliTest, ImportBoundsABatchByItsTextsAndItsLines) {
+  const auto file = [this](const std::string& content, int lines) {
+    std::string all;
+    for (int i = 0; i < lines; ++i) {
+      absl::StrAppend(&all, "{\"id\":\"", i, "\",", content, "}\n");
+    }
+    return File("in.jsonl", all);
+  };
+  // 64 texts of 1 KiB, or 16 that are longer than what is read of them.
+  const std::string text(1024, 'x');
+  const std::string kib = absl::StrCat("\"text\":\"", text, "\"");
+  EXPECT_EQ(Run({"import", "db", "notes", file(kib, 100)}), 0);
+  EXPECT_THAT(state_.put_sizes, ElementsAre(64, 36));
+  state_.put_sizes.clear();
+  const std::string mib =
+      absl::StrCat("\"text\":\"", std::string(1 << 17, 'x'), "\"");
+  EXPECT_EQ(Run({"import", "db", "notes", file(mib, 20)}), 0);
+  EXPECT_THAT(state_.put_sizes, ElementsAre(16, 4));
+  // With a vector nothing is embedded: only the bytes count.
+  state_.put_sizes.clear();
+  EXPECT_EQ(Run({"import", "db", "notes", file(mib + ",\"vector\":[1]", 40)}),
+            0);
+  EXPECT_THAT(state_.put_sizes, ElementsAre(32, 8));
+
+  EXPECT_EQ(target_.timeout, absl::Seconds(300));
+  EXPECT_EQ(Run({"import", "db", "notes", "-", "--timeout", "7"}), 0);
+  EXPECT_EQ(target_.timeout, absl::Seconds(7));
+  EXPECT_EQ(Run({"count", "db", "notes"}), 0);
+  EXPECT_EQ(target_.timeout, absl::Seconds(60));
+}
+
 TEST_F(CliTest, AnImportThatFailsSaysHowFarItCame) {
   EXPECT_EQ(Run({"import", "db", "notes", dir_.path() + "/none"}), 4);
   EXPECT_EQ(Run({"import", "db", "notes", dir_.path()}), 1);

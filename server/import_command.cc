@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <istream>
@@ -32,9 +33,16 @@ namespace corkscrew {
 namespace {
 
 // A batch is one Put: large enough that its fsync costs little per record,
-// small enough that progress is seen and memory stays bounded.
+// small enough that progress is seen and memory stays bounded. Embedding a text
+// takes longer than all else, so texts have their own limit: 64 KiB are seconds
+// of one core at most. What is longer than a model reads does not count.
 constexpr size_t kBatchRecords = 256;
 constexpr size_t kBatchBytes = size_t{4} << 20;
+constexpr size_t kBatchTextBytes = size_t{64} << 10;
+constexpr size_t kLongestText = 4096;
+
+// One Put of a node that is busy takes longer than other calls.
+constexpr double kTimeoutSeconds = 300;
 
 struct Counts {
   uint64_t lines = 0;
@@ -76,10 +84,14 @@ class Importer {
         ReportLine(reader.line_number(), record.status().message());
         continue;
       }
+      batch_bytes_ += line.size();
+      if (record->vector.empty()) {
+        text_bytes_ += std::min(record->text.size(), kLongestText);
+      }
       records_.push_back(*std::move(record));
       line_numbers_.push_back(reader.line_number());
-      batch_bytes_ += line.size();
-      if (records_.size() >= kBatchRecords || batch_bytes_ >= kBatchBytes) {
+      if (records_.size() >= kBatchRecords || batch_bytes_ >= kBatchBytes ||
+          text_bytes_ >= kBatchTextBytes) {
         CORKSCREW_RETURN_IF_ERROR(PutBatch());
         progress_.Update(done(), reader.bytes_read());
       }
@@ -128,6 +140,7 @@ class Importer {
     records_.clear();
     line_numbers_.clear();
     batch_bytes_ = 0;
+    text_bytes_ = 0;
     return absl::OkStatus();
   }
 
@@ -136,7 +149,8 @@ class Importer {
   const Console& console_;
   std::vector<Record> records_;
   std::vector<uint64_t> line_numbers_;  // [records_]
-  size_t batch_bytes_ = 0;
+  size_t batch_bytes_ = 0;              // Of the lines,
+  size_t text_bytes_ = 0;               // of the texts to embed.
   Counts counts_;
 };
 
@@ -187,7 +201,10 @@ void AddImportCommand(CLI::App& app, CommandContext& context) {
       "Records that are there with the same content are not written again, so "
       "an\ninterrupted import is simply repeated.\n"
       "Example: corkscrew import notes.db notes notes.jsonl");
-  verb.callback([&context, arguments] {
+  verb.callback([&context, arguments, &verb] {
+    if (verb.get_option("--timeout")->empty()) {
+      context.timeout_seconds = kTimeoutSeconds;
+    }
     context.run = [&context, arguments] {
       return WithCollection(
           context, arguments->name,
