@@ -102,7 +102,6 @@ class Renormalizer {
   HWY_INLINE VecI32 operator()(VecI32 v) const {
     if (!odd_) return hn::ShiftRightSame(hn::Add(v, rounding_), shift_);
     const TagI32 d;
-    const D64 d64;
     const VecI32 factor = hn::Set(d, kRootHalf);
     const VecI32 upper =
         hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(DU64(), v)));
