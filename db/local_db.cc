@@ -16,9 +16,9 @@
 #include "corkscrew/limits.h"
 #include "db/call_end.h"
 #include "db/collection_info.h"
+#include "db/descriptor.h"
 #include "db/directory.h"
 #include "db/local_collection.h"
-#include "db/descriptor.h"
 #include "db/record_limits.h"
 
 namespace corkscrew {
