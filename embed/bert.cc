@@ -110,7 +110,8 @@ absl::StatusOr<BertEncoder::Block> BertEncoder::MakeBlock(
     const BertParameters& parameters, size_t index, ModelTensors* tensors) {
   const std::string prefix = absl::StrCat("blk.", index, ".");
   // The linear layer of matrices [in, out] next to each other.
-  const auto linear = [&](std::vector<absl::string_view> names, size_t in,
+  const auto linear = [&](const std::vector<absl::string_view>& names,
+                          size_t in,
                           size_t out) -> absl::StatusOr<PackedLinear> {
     std::vector<const GgufTensor*> weights;
     std::vector<float> biases;

@@ -28,11 +28,11 @@ namespace corkscrew {
 
 // Where the tiles of a product go.
 struct MatmulOutput {
-  const float* bias;      // [stride]
-  const float* residual;  // [rows, stride], or null.
-  float* y;               // [rows, stride]
-  size_t stride;
-  Activation activation;
+  const float* bias = nullptr;      // [stride]
+  const float* residual = nullptr;  // [rows, stride], or null.
+  float* y = nullptr;               // [rows, stride]
+  size_t stride = 0;
+  Activation activation = Activation::kNone;
 };
 
 struct MatmulKernels {
@@ -235,8 +235,12 @@ void PackedLinear::PackBlocks(absl::Span<const GgufTensor* const> weights) {
 
 void PackedLinear::Apply(const float* x, size_t rows, Activation activation,
                          const float* residual, float* y) const {
-  const MatmulOutput output = {bias_.data(), residual, y, PadToPanel(out_),
-                               activation};
+  MatmulOutput output;
+  output.bias = bias_.data();
+  output.residual = residual;
+  output.y = y;
+  output.stride = PadToPanel(out_);
+  output.activation = activation;
   if (quantized_) {
     kernels_->q8(x, PadToPanel(in_), rows, bytes_.get(), in_ / kQ8Group,
                  output);
