@@ -68,8 +68,9 @@ QueryIntegers CodeSums::Arrange(absl::Span<const int8_t> values) const {
   const size_t total = planes * query.plane_bytes;
   query.planes = hwy::AllocateAligned<int8_t>(total);
   std::fill(query.planes.get(), query.planes.get() + total, int8_t{0});
-  for (size_t i = 0; i < values.size(); ++i) {
-    query.planes[i % planes * query.plane_bytes + i / planes] = values[i];
+  for (size_t plane = 0; plane < planes; ++plane) {
+    int8_t* to = query.planes.get() + plane * query.plane_bytes;
+    for (size_t i = plane; i < values.size(); i += planes) *to++ = values[i];
   }
   return query;
 }

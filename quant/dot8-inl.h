@@ -17,7 +17,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -32,8 +31,6 @@ HWY_INLINE double ToDouble(uint16_t bfloat16) {
   return static_cast<double>(
       std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16));
 }
-
-HWY_INLINE double ToDouble(double x) { return x; }
 
 // The final sum of dot8.
 HWY_INLINE double JoinAccumulators(const double* HWY_RESTRICT a) {
@@ -67,10 +64,6 @@ HWY_INLINE void RoundTail(const float* x, size_t from, size_t n, uint16_t* row,
   }
 }
 
-// Rows of a batch that are summed side by side: their chains of additions are
-// independent, and one chain alone waits for itself.
-constexpr size_t kDotRows = 4;
-
 #if HWY_TARGET == HWY_SCALAR
 
 template <typename X, typename Y>
@@ -78,13 +71,6 @@ HWY_INLINE double Dot8Loop(const X* x, const Y* y, size_t n) {
   double a[8] = {};
   AddTail(x, y, 0, n, a);
   return JoinAccumulators(a);
-}
-
-HWY_INLINE void Dot8Rows(const uint16_t* const* rows, const double* query,
-                         size_t n, double* dots) {
-  for (size_t r = 0; r < kDotRows; ++r) {
-    dots[r] = Dot8Loop(rows[r], query, n);
-  }
 }
 
 double RoundRow(const float* x, size_t n, uint16_t* row) {
@@ -117,10 +103,6 @@ HWY_INLINE VecF64 LoadDoubles(const uint16_t* p) {
   return hn::PromoteTo(TagF64(), hn::BitCast(df, bits));
 }
 
-HWY_INLINE VecF64 LoadDoubles(const double* p) {
-  return hn::LoadU(TagF64(), p);
-}
-
 template <typename X, typename Y>
 HWY_INLINE double Dot8Loop(const X* HWY_RESTRICT x, const Y* HWY_RESTRICT y,
                            size_t n) {
@@ -139,35 +121,6 @@ HWY_INLINE double Dot8Loop(const X* HWY_RESTRICT x, const Y* HWY_RESTRICT y,
   for (size_t p = 0; p < kParts; ++p) hn::Store(sums[p], d, a + p * lanes);
   AddTail(x, y, whole, n, a);
   return JoinAccumulators(a);
-}
-
-HWY_INLINE void Dot8Rows(const uint16_t* const* HWY_RESTRICT rows,
-                         const double* HWY_RESTRICT query, size_t n,
-                         double* HWY_RESTRICT dots) {
-  const TagF64 d;
-  const size_t lanes = hn::Lanes(d);
-  VecF64 sums[kDotRows][kParts];
-  for (size_t r = 0; r < kDotRows; ++r) {
-    for (size_t p = 0; p < kParts; ++p) sums[r][p] = hn::Zero(d);
-  }
-  const size_t whole = n / 8 * 8;
-  for (size_t i = 0; i < whole; i += 8) {
-    for (size_t p = 0; p < kParts; ++p) {
-      const VecF64 q = hn::LoadU(d, query + i + p * lanes);
-      for (size_t r = 0; r < kDotRows; ++r) {
-        sums[r][p] =
-            hn::MulAdd(LoadDoubles(rows[r] + i + p * lanes), q, sums[r][p]);
-      }
-    }
-  }
-  for (size_t r = 0; r < kDotRows; ++r) {
-    HWY_ALIGN double a[8];
-    for (size_t p = 0; p < kParts; ++p) {
-      hn::Store(sums[r][p], d, a + p * lanes);
-    }
-    AddTail(rows[r], query, whole, n, a);
-    dots[r] = JoinAccumulators(a);
-  }
 }
 
 // Rounds `x` [n] to bfloat16 into `row` [n] and returns the sum of the squared
@@ -219,22 +172,6 @@ double Dot8Float(const float* x, const float* y, size_t n) {
 
 double Dot8BFloat16Row(const uint16_t* row, const float* query, size_t n) {
   return Dot8Loop(row, query, n);
-}
-
-// `query` [n] in double. Any number of rows.
-void Dot8BFloat16Batch(const uint16_t* const* HWY_RESTRICT rows, size_t count,
-                       const double* HWY_RESTRICT query, size_t n,
-                       double* HWY_RESTRICT dots) {
-  constexpr size_t kLine = 64 / sizeof(uint16_t);
-  size_t i = 0;
-  for (; i + kDotRows <= count; i += kDotRows) {
-    // Rows lie apart: the hardware does not foresee the next ones.
-    for (size_t r = i + kDotRows; r < count && r < i + 2 * kDotRows; ++r) {
-      for (size_t j = 0; j < n; j += kLine) hwy::Prefetch(rows[r] + j);
-    }
-    Dot8Rows(rows + i, query, n, dots + i);
-  }
-  for (; i < count; ++i) dots[i] = Dot8Loop(rows[i], query, n);
 }
 
 }  // namespace HWY_NAMESPACE

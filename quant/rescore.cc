@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <vector>
 
 #include "absl/types/span.h"
 #include "corkscrew/metric.h"
@@ -33,7 +32,6 @@ float RoundUp(double x) {
 
 HWY_EXPORT(Dot8Float);
 HWY_EXPORT(Dot8BFloat16Row);
-HWY_EXPORT(Dot8BFloat16Batch);
 HWY_EXPORT(RoundRow);
 
 double Dot8(absl::Span<const float> x, absl::Span<const float> y) {
@@ -46,14 +44,6 @@ double Dot8BFloat16(absl::Span<const uint16_t> row,
   assert(row.size() == query.size());
   return HWY_DYNAMIC_DISPATCH(Dot8BFloat16Row)(row.data(), query.data(),
                                                row.size());
-}
-
-void Dot8BFloat16(absl::Span<const uint16_t* const> rows,
-                  absl::Span<const float> query, absl::Span<double> dots) {
-  assert(rows.size() == dots.size());
-  const std::vector<double> wide(query.begin(), query.end());
-  HWY_DYNAMIC_DISPATCH(Dot8BFloat16Batch)
-  (rows.data(), rows.size(), wide.data(), wide.size(), dots.data());
 }
 
 float RoundToBFloat16(absl::Span<const float> vector,
