@@ -46,6 +46,15 @@ double Dot8BFloat16(absl::Span<const uint16_t> row,
                                                row.size());
 }
 
+// One after the other: several at a time are not faster, in cache or out of it.
+void Dot8BFloat16(absl::Span<const uint16_t* const> rows,
+                  absl::Span<const float> query, absl::Span<double> dots) {
+  assert(rows.size() == dots.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    dots[i] = Dot8BFloat16({rows[i], query.size()}, query);
+  }
+}
+
 float RoundToBFloat16(absl::Span<const float> vector,
                       absl::Span<uint16_t> row) {
   assert(vector.size() == row.size());

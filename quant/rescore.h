@@ -19,6 +19,11 @@ double Dot8(absl::Span<const float> x, absl::Span<const float> y);
 double Dot8BFloat16(absl::Span<const uint16_t> row,
                     absl::Span<const float> query);
 
+// The same for many rows: sets dots[i] to the dot product of rows[i] [n] and
+// `query` [n]. `rows`, `dots` [count].
+void Dot8BFloat16(absl::Span<const uint16_t* const> rows,
+                  absl::Span<const float> query, absl::Span<double> dots);
+
 // Rounds `vector` [dim], finite, to bfloat16, nearest even, into `row` [dim]
 // and returns an upper bound of the length of the rounding error. A value past
 // the largest bfloat16 becomes that one instead of infinity.

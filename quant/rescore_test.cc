@@ -92,8 +92,13 @@ TEST(Dot8BFloat16Test, EqualsTheDefinitionForEveryLength) {
     std::vector<uint16_t> row(n);
     RoundToBFloat16(Uneven(n, /*seed=*/1000 + n), absl::MakeSpan(row));
     const double want = reference::Dot8(Widen(row), query);
-    ForEachSimdTarget(
-        [&] { EXPECT_EQ(Dot8BFloat16(row, query), want) << "n = " << n; });
+    ForEachSimdTarget([&] {
+      EXPECT_EQ(Dot8BFloat16(row, query), want) << "n = " << n;
+      const std::vector<const uint16_t*> rows(n % 4, row.data());
+      std::vector<double> dots(rows.size());
+      Dot8BFloat16(rows, query, absl::MakeSpan(dots));
+      EXPECT_EQ(dots, std::vector<double>(rows.size(), want)) << "n = " << n;
+    });
   }
 }
 
