@@ -1,5 +1,7 @@
 #include "db/engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -36,6 +38,19 @@ absl::Status FillRandom(T* out) {
     return absl::OkStatus();
   }
   return absl::UnavailableError("the system has no random numbers");
+}
+
+// RocksDB takes a store without the file CURRENT for a new one. The marker says
+// that this directory has been opened before, so it is not new.
+absl::Status CheckStoreIsThere(const std::string& path) {
+  CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker, ReadOpenMarker(path));
+  const std::string current = path + "/store/CURRENT";
+  if (marker == OpenMarker{} || access(current.c_str(), F_OK) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat(
+      "database in ", path, ": ", current,
+      " is missing; restore it, or remove the directory to start anew"));
 }
 
 absl::Status CheckFormat(const std::string& path, const FormatRow& format) {
@@ -79,6 +94,7 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(const std::string& path,
   std::shared_ptr<Engine> engine(new Engine(path, options));
   CORKSCREW_ASSIGN_OR_RETURN(
       engine->lock_, DirectoryLock::Acquire(path, options.create_if_missing));
+  CORKSCREW_RETURN_IF_ERROR(CheckStoreIsThere(path));
   if (options.create_if_missing) {
     CORKSCREW_RETURN_IF_ERROR(MakeDirectory(path, "store"));
   }

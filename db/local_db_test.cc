@@ -156,6 +156,23 @@ TEST_F(LocalDbTest, APathThatIsAFileIsRefused) {
                                          HasSubstr("not a directory")));
 }
 
+TEST_F(LocalDbTest, AStoreThatLostItsFilesIsNotTakenForANewOne) {
+  Open();
+  std::filesystem::remove(path() + "/store/CURRENT");
+  EXPECT_THAT(Db::Open(path()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("CURRENT")));
+  std::filesystem::remove_all(path() + "/store");
+  EXPECT_THAT(Db::Open(path()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("CURRENT")));
+}
+
+TEST_F(LocalDbTest, APathMayEndInASlashButNeedsItsParent) {
+  EXPECT_THAT(Db::Open(path() + "/"), IsOk());
+  EXPECT_TRUE(std::filesystem::exists(path() + "/store/CURRENT"));
+  EXPECT_THAT(Db::Open(dir_.path() + "/no/db"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no")));
+}
+
 TEST_F(LocalDbTest, OnlyTheOwnerMayReadTheDirectory) {
   Open();
   for (const char* part : {"", "/store"}) {
