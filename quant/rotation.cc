@@ -46,8 +46,7 @@ namespace {
 // Largest block whose transform cannot overflow int32 (docs/quantizer.md, 2.7).
 constexpr size_t kMaxBlock = 4096;
 
-// Not a vector gather: on several CPUs that is slower than two loads and a
-// store, and nowhere much faster.
+// Not a vector gather, which is slow on some CPUs.
 void Gather(absl::Span<const uint16_t> permutation, const int32_t* from,
             int32_t* to) {
   for (size_t i = 0; i < permutation.size(); ++i) to[i] = from[permutation[i]];
