@@ -129,7 +129,6 @@ void ReadAll(const GgufFile& file) {
       for (const int64_t value : *values) sum += value > 0;
     }
   }
-  const char* end = nullptr;
   absl::string_view previous;
   std::vector<float> row;
   for (const GgufTensor& tensor : file.tensors()) {
@@ -146,7 +145,6 @@ void ReadAll(const GgufFile& file) {
                     row.data());
       sum += row[0] > 0;
     }
-    end = std::max(end, tensor.data.data() + tensor.data.size());
   }
   volatile size_t kept = sum;  // So that the reads are not optimized away.
   static_cast<void>(kept);

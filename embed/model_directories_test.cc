@@ -134,6 +134,19 @@ TEST(ModelDirectoriesTest, AnErrorIsReturnedAndTriedAgain) {
   EXPECT_THAT(registry->Find("late"), IsOk());
 }
 
+TEST(ModelDirectoriesTest, FindsTheModelThatShips) {
+  const auto registry = ModelDirectories(
+      {"/nowhere", absl::StrCat(CORKSCREW_SOURCE_DIR, "/models")});
+  const auto embedder = registry->Find("corkscrew-default-1");
+  ASSERT_THAT(embedder, IsOk());
+  EXPECT_EQ((*embedder)->dim(), 384u);
+  EXPECT_EQ((*embedder)->max_tokens(), 512u);
+  const auto shorter = ModelDirectories(
+      {absl::StrCat(CORKSCREW_SOURCE_DIR, "/models")}, {.max_tokens = 256});
+  ASSERT_THAT(shorter->Find("corkscrew-default-1"), IsOk());
+  EXPECT_EQ((*shorter->Find("corkscrew-default-1"))->max_tokens(), 256u);
+}
+
 // A door that is closed until somebody opens it.
 class Door {
  public:
