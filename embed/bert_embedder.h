@@ -26,8 +26,8 @@ namespace corkscrew {
 class BertEmbedder : public Embedder {
  public:
   // Copies what it needs of `file`, whose general.architecture is "bert".
-  // At most `threads` work on all calls together, beside the callers; 0 takes
-  // one per core.
+  // All callers together are helped by at most `threads` - 1 more threads; 0
+  // takes one per core.
   //   InvalidArgument  a key or tensor missing or malformed, options out of
   //                    range
   //   Unimplemented    another tokenizer, pooling or tensor type
