@@ -217,7 +217,8 @@ TEST(PackedLinearTest, GeluIsTheExactForm) {
     const Weights weights(GgmlType::kF32, 1, 1, FloatBytes({1}));
     const std::vector<float> bias(1);
     const PackedLinear linear = PackedLinear::Pack({&weights.tensor}, bias);
-    for (double at = -12; at <= 12; at += 1.0 / 128) {
+    for (int step = -12 * 128; step <= 12 * 128; ++step) {
+      const double at = step / 128.0;
       std::vector<float> x(32);
       x[0] = static_cast<float>(at);
       std::vector<float> y(32);
