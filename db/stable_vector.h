@@ -32,6 +32,7 @@ struct ChunkMap {
     const uint64_t shifted = position + kFirst;
     if (shifted < kLast) {
       const int log2 = std::bit_width(shifted) - 1;
+      assert(log2 >= kFirstLog2);
       return {static_cast<size_t>(log2 - kFirstLog2),
               static_cast<size_t>(shifted - (uint64_t{1} << log2))};
     }
