@@ -8,9 +8,9 @@
 #include "CLI/Formatter.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "server/command.h"
 #include "server/console.h"
+#include "server/text_display.h"
 
 namespace corkscrew {
 namespace {
@@ -82,12 +82,10 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   console.out.flush();
   if (!result.ok()) {
     const absl::Status& status = result.status();
-    console.err << "corkscrew: "
-                << (status.message().empty()
-                        ? absl::string_view(
-                              absl::StatusCodeToString(status.code()))
-                        : status.message())
-                << '\n';
+    const std::string message = status.message().empty()
+                                    ? absl::StatusCodeToString(status.code())
+                                    : Printable(status.message());
+    console.err << "corkscrew: " << message << '\n';
     return Exit(CodeOf(status));
   }
   if (!console.out.good()) {

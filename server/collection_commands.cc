@@ -50,7 +50,7 @@ void AddCreate(CLI::App& group, CommandContext& context) {
                   "Coordinates of a vector, for a collection without a model")
       ->type_name("N")
       ->check(Decimal())
-      ->check(CLI::Range(size_t{1}, kMaxDim));
+      ->check(CLI::Range(size_t{1}, kMaxDim).description(""));
   verb.add_option("--metric", options.metric, "cosine (default), dot or l2")
       ->type_name("METRIC")
       ->transform(
@@ -62,7 +62,7 @@ void AddCreate(CLI::App& group, CommandContext& context) {
   verb.add_option("--bits", options.bits, "Bits per coordinate of a code, 1-8")
       ->type_name("B")
       ->capture_default_str()
-      ->check(CLI::Range(1, 8));
+      ->check(CLI::Range(1, 8).description(""));
   verb.add_option("--vectors", options.originals,
                   "What is kept beside the code: float32 (default), bfloat16 "
                   "or codes_only")

@@ -26,6 +26,7 @@ namespace corkscrew {
 void AddTarget(CLI::App& verb, CommandContext& context) {
   verb.add_option("TARGET", context.target.target,
                   "Directory of a database, or host:port of a node")
+      ->type_name("")
       ->required();
   verb.add_option("--token-file", context.target.token_file,
                   "File with the token of the node")
@@ -36,10 +37,10 @@ void AddTarget(CLI::App& verb, CommandContext& context) {
                   "and the installed ones")
       ->type_name("DIR");
   verb.add_option("--timeout", context.timeout_seconds,
-                  "Longest wait for one answer of a node")
+                  "Longest wait for one answer of a node; default 60, for "
+                  "import 300")
       ->type_name("SECONDS")
-      ->capture_default_str()
-      ->check(CLI::Range(0.001, 86400.0));
+      ->check(CLI::Range(0.001, 86400.0).description(""));
 }
 
 void AddJson(CLI::App& verb, CommandContext& context) {
@@ -47,7 +48,9 @@ void AddJson(CLI::App& verb, CommandContext& context) {
 }
 
 void AddName(CLI::App& verb, std::string& name) {
-  verb.add_option("NAME", name, "Name of the collection")->required();
+  verb.add_option("NAME", name, "Name of the collection")
+      ->type_name("")
+      ->required();
 }
 
 CLI::Validator Decimal() {

@@ -133,7 +133,7 @@ void AddEncodeCommand(CLI::App& app, CommandContext& context) {
   verb.add_option("--bits", params.bits, "Bits per coordinate, 1-8")
       ->type_name("B")
       ->capture_default_str()
-      ->check(CLI::Range(1, 8));
+      ->check(CLI::Range(1, 8).description(""));
   verb.add_option("--seed", params.seed, "Seed of the rotation, decimal")
       ->type_name("S")
       ->capture_default_str()
@@ -145,12 +145,14 @@ void AddEncodeCommand(CLI::App& app, CommandContext& context) {
   verb.add_option("--codebook", params.codebook,
                   "1 Lloyd-Max or 2 uniform; default 2 for 8 bits mse, else 1")
       ->type_name("C")
-      ->check(CLI::Range(1, 2));
+      ->check(CLI::Range(1, 2).description(""));
   verb.add_option("IN.npy", arguments->input,
                   "float32 or float64, C order, shape (n, dim) or (dim,)")
+      ->type_name("")
       ->required();
   verb.add_option("OUT.bin", arguments->output,
                   "The records, one after another: code, norm, scale")
+      ->type_name("")
       ->required();
   AddJson(verb, context);
   verb.footer(

@@ -28,6 +28,7 @@
 #include "server/json_writer.h"
 #include "server/progress.h"
 #include "server/table.h"
+#include "server/text_display.h"
 
 namespace corkscrew {
 namespace {
@@ -106,7 +107,7 @@ class Importer {
   void ReportLine(uint64_t line_number, absl::string_view reason) {
     ++counts_.invalid;
     progress_.Interrupt();
-    console_.err << "line " << line_number << ": " << reason << '\n';
+    console_.err << "line " << line_number << ": " << Printable(reason) << '\n';
   }
 
   absl::Status PutBatch() {
@@ -194,6 +195,7 @@ void AddImportCommand(CLI::App& app, CommandContext& context) {
   verb.add_option("FILE.jsonl", arguments->file,
                   "One record per line: {\"id\", \"text\" or \"vector\", "
                   "\"metadata\"}; - reads standard input")
+      ->type_name("")
       ->required();
   AddJson(verb, context);
   verb.footer(

@@ -89,11 +89,12 @@ void AddFilter(CLI::App& verb, Arguments& arguments) {
       ->type_name("EXPR");
 }
 void AddPages(CLI::App& verb, Arguments& arguments) {
-  verb.add_option("--page-size", arguments.page_size, "Records of one page")
+  verb.add_option("--page-size", arguments.page_size,
+                  "Records of one page, 1-1000")
       ->type_name("N")
       ->capture_default_str()
       ->check(Decimal())
-      ->check(CLI::Range(size_t{1}, kMaxPageSize));
+      ->check(CLI::Range(size_t{1}, kMaxPageSize).description(""));
   verb.add_option("--page-token", arguments.page_token,
                   "Go on after the page that printed this token")
       ->type_name("T");
@@ -261,10 +262,14 @@ absl::StatusOr<ExitCode> Count(const Arguments& arguments,
 }
 
 void AddId(CLI::App& verb, Arguments& arguments) {
-  verb.add_option("ID", arguments.id, "Id of the record")->required();
+  verb.add_option("ID", arguments.id, "Id of the record")
+      ->type_name("")
+      ->required();
 }
 void AddIds(CLI::App& verb, Arguments& arguments) {
-  verb.add_option("ID...", arguments.ids, "Ids of the records")->required();
+  verb.add_option("ID...", arguments.ids, "Ids of the records")
+      ->type_name("")
+      ->required();
 }
 
 }  // namespace
@@ -274,7 +279,9 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
   CLI::App& put =
       AddVerb(app, "put", "Write one record", context, arguments, &Put);
   AddId(put, *arguments);
-  put.add_option("TEXT", arguments->text, "Its text")->required();
+  put.add_option("TEXT", arguments->text, "Its text")
+      ->type_name("")
+      ->required();
   put.add_option("--metadata", arguments->metadata,
                  "A JSON object of booleans, numbers, strings and lists of "
                  "strings")

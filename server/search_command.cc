@@ -136,7 +136,8 @@ class QueryFile {
 
   void ReportLine(uint64_t line_number, absl::string_view reason) {
     bad_lines_ = true;
-    context_.console.err << "line " << line_number << ": " << reason << '\n';
+    context_.console.err << "line " << line_number << ": " << Printable(reason)
+                         << '\n';
   }
 
   absl::Status Flush() {
@@ -238,10 +239,12 @@ void AddSearchCommand(CLI::App& app, CommandContext& context) {
       "search", "Find the records nearest to a text, a record or queries");
   AddTarget(verb, context);
   AddName(verb, arguments->name);
-  CLI::Option* const text = verb.add_option(
-      "TEXT", arguments->text,
-      "What to look for; @FILE reads queries from lines of JSON: {\"id\", "
-      "\"text\" or \"vector\"} (@- from standard input)");
+  CLI::Option* const text =
+      verb.add_option("TEXT", arguments->text,
+                      "What to look for; @FILE reads queries from lines of "
+                      "JSON: {\"id\", "
+                      "\"text\" or \"vector\"} (@- from standard input)")
+          ->type_name("");
   CLI::Option* const like =
       verb.add_option("--like", arguments->like,
                       "Look for records near this one instead of a text")

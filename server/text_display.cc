@@ -34,6 +34,8 @@ size_t CodePointWidth(int32_t c) {
   return 1;
 }
 
+bool IsControl(int32_t c) { return c < 0x20 || (c >= 0x7F && c < 0xA0); }
+
 bool IsSpace(int32_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 }  // namespace
@@ -110,7 +112,7 @@ std::string Snippet(absl::string_view text, size_t columns) {
       space = true;
       continue;
     }
-    if (c < 0x20 || (c >= 0x7F && c < 0xA0)) c = kReplacement;
+    if (IsControl(c)) c = kReplacement;
     const size_t wanted = (space && !line.empty() ? 1 : 0) + CodePointWidth(c);
     if (width + wanted > columns) {
       line.resize(cut_at);
@@ -123,6 +125,15 @@ std::string Snippet(absl::string_view text, size_t columns) {
     if (width + kCut.size() <= columns) cut_at = line.size();
   }
   return line;
+}
+
+std::string Printable(absl::string_view text) {
+  std::string printable;
+  for (size_t position = 0; position < text.size();) {
+    const int32_t c = NextCodePoint(text, position);
+    AppendUtf8(IsControl(c) && c != '\n' ? kReplacement : c, printable);
+  }
+  return printable;
 }
 
 }  // namespace corkscrew

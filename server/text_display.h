@@ -28,6 +28,11 @@ size_t DisplayWidth(absl::string_view text);
 // it was cut.
 std::string Snippet(absl::string_view text, size_t columns);
 
+// Returns `text` as it is, but for control characters other than line feeds and
+// invalid bytes, which become U+FFFD: a message from elsewhere can not drive
+// the terminal.
+std::string Printable(absl::string_view text);
+
 }  // namespace corkscrew
 
 #endif  // CORKSCREW_SERVER_TEXT_DISPLAY_H_

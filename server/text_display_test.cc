@@ -45,6 +45,12 @@ TEST(SnippetTest, IsOneLineOfAtMostTheColumns) {
             "\xE4\xB8\xAD...");
 }
 
+TEST(PrintableTest, OnlyLineFeedsAreKeptOfControlCharacters) {
+  EXPECT_EQ(Printable("a\n  \xC3\xA9"), "a\n  \xC3\xA9");
+  EXPECT_EQ(Printable("\x1b[2J\r\x9b\xFF"),
+            "\xEF\xBF\xBD[2J\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
 TEST(DisplayWidthTest, CountsWideAndCombiningCharacters) {
   EXPECT_EQ(DisplayWidth("abc"), 3u);
   EXPECT_EQ(DisplayWidth("\xC3\xA9"), 1u);
