@@ -20,12 +20,16 @@ struct ClientOptions {
 };
 
 // Connects to the node at `target` ("host:port") and checks the token.
+//   InvalidArgument  malformed, or not on a loopback interface: a token must
+//                    not cross a network until connections are encrypted
 // The result has the outcomes of a local Db, and also
 //   Unavailable       the node can not be reached; the call may be retried.
 //                     A write that ends so, or with DeadlineExceeded or
 //                     Cancelled, may have been applied: retry it with the same
 //                     request id.
 //   Unauthenticated   no or wrong token
+//   ResourceExhausted a request above 20 MiB, or a reply above 16 MiB; pages
+//                     of List() and History() are cut short instead
 // Closing it closes the connection, not the node.
 absl::StatusOr<std::unique_ptr<Db>> Connect(absl::string_view target,
                                             const ClientOptions& options);
