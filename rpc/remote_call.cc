@@ -44,6 +44,12 @@ bool NeverSent(const grpc::Status& status) {
 
 }  // namespace
 
+std::string CallName::ToString() const {
+  return collection.empty()
+             ? std::string(method)
+             : absl::StrCat("collection \"", collection, "\": ", method);
+}
+
 RemoteConnection::RemoteConnection(std::string target,
                                    const ClientOptions& options)
     : target_(std::move(target)),
@@ -61,23 +67,24 @@ void RemoteConnection::Close() {
   while (running_ > 0) idle_.Wait(&mutex_);
 }
 
-absl::Status RemoteConnection::Begin(absl::string_view name,
+absl::Status RemoteConnection::Begin(const CallName& name,
                                      const google::protobuf::Message& request,
                                      const CallOptions& options,
                                      grpc::ClientContext* context) {
   const size_t bytes = request.ByteSizeLong();
   if (bytes > kMaxMessageBytes) {
     return absl::ResourceExhaustedError(
-        absl::StrCat(name, ": the request has ", bytes, " bytes, want at most ",
-                     kMaxMessageBytes));
+        absl::StrCat(name.ToString(), ": the request has ", bytes,
+                     " bytes, want at most ", kMaxMessageBytes));
   }
   const absl::Time now = absl::Now();
   if (options.deadline <= now) {
-    return absl::DeadlineExceededError(
-        absl::StrCat(name, ": the deadline had passed; nothing was sent"));
+    return absl::DeadlineExceededError(absl::StrCat(
+        name.ToString(), ": the deadline had passed; nothing was sent"));
   }
   if (options.cancelled != nullptr && options.cancelled()) {
-    return absl::CancelledError(absl::StrCat(name, ": nothing was sent"));
+    return absl::CancelledError(
+        absl::StrCat(name.ToString(), ": nothing was sent"));
   }
   context->set_deadline(absl::ToChronoTime(
       options.deadline == absl::InfiniteFuture() ? now + timeout_
@@ -110,7 +117,7 @@ void RemoteConnection::Await(const CallOptions& options,
   }
 }
 
-absl::Status RemoteConnection::End(Effect effect, absl::string_view name,
+absl::Status RemoteConnection::End(Effect effect, const CallName& name,
                                    const grpc::Status& status) {
   {
     MutexLock lock(&mutex_);
@@ -119,8 +126,8 @@ absl::Status RemoteConnection::End(Effect effect, absl::string_view name,
   if (status.ok()) return absl::OkStatus();
   if (DecidedByNode(status)) return FromGrpcStatus(status);
 
-  std::string message =
-      absl::StrCat("node ", target_, ": ", name, ": ", status.error_message());
+  std::string message = absl::StrCat("node ", target_, ": ", name.ToString(),
+                                     ": ", status.error_message());
   const bool may_have_run =
       status.error_code() == grpc::StatusCode::UNAVAILABLE ||
       status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||

@@ -28,6 +28,14 @@ namespace corkscrew {
 // Whether a call whose outcome is not known may have changed something.
 enum class Effect { kReads, kWrites };
 
+// What a call is called in messages: 'collection "docs": Put'. Borrows.
+struct CallName {
+  absl::string_view method;
+  absl::string_view collection = {};  // Empty if none is concerned.
+
+  std::string ToString() const;
+};
+
 // Thread-safe. Shared by a remote Db and its collections.
 class RemoteConnection {
  public:
@@ -42,7 +50,7 @@ class RemoteConnection {
   //   Unavailable, DeadlineExceeded, Cancelled, Unauthenticated
   template <typename Stub, typename Request, typename Response>
   absl::Status Call(const std::unique_ptr<Stub>& stub, Effect effect,
-                    absl::string_view name,
+                    const CallName& name,
                     std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> (
                         Stub::*prepare)(grpc::ClientContext*, const Request&,
                                         grpc::CompletionQueue*),
@@ -70,17 +78,17 @@ class RemoteConnection {
 
  private:
   template <typename Start>
-  absl::Status Run(Effect effect, absl::string_view name,
+  absl::Status Run(Effect effect, const CallName& name,
                    const google::protobuf::Message& request,
                    const CallOptions& options, Start start);
 
   // Run() in parts that do not depend on the types of the call.
-  absl::Status Begin(absl::string_view name,
+  absl::Status Begin(const CallName& name,
                      const google::protobuf::Message& request,
                      const CallOptions& options, grpc::ClientContext* context);
   static void Await(const CallOptions& options, grpc::ClientContext* context,
                     grpc::CompletionQueue* queue);
-  absl::Status End(Effect effect, absl::string_view name,
+  absl::Status End(Effect effect, const CallName& name,
                    const grpc::Status& status);
 
   // Constant after construction.
@@ -100,7 +108,7 @@ class RemoteConnection {
 };
 
 template <typename Start>
-absl::Status RemoteConnection::Run(Effect effect, absl::string_view name,
+absl::Status RemoteConnection::Run(Effect effect, const CallName& name,
                                    const google::protobuf::Message& request,
                                    const CallOptions& options, Start start) {
   grpc::ClientContext context;

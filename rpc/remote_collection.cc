@@ -89,7 +89,7 @@ absl::StatusOr<CollectionInfo> RemoteCollection::Info(
   v1::GetCollectionResponse response;
   *request.mutable_collection() = ref_;
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->collections(), Effect::kReads, "GetCollection",
+      connection_->collections(), Effect::kReads, {"GetCollection", name_},
       &v1::Collections::Stub::PrepareAsyncGetCollection, request, call,
       &response));
   CollectionInfo info;
@@ -126,7 +126,7 @@ absl::StatusOr<PutReply> RemoteCollection::PutEncoded(
   } else {
     v1::PutResponse response;
     CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-        connection_->records(), Effect::kWrites, "Put",
+        connection_->records(), Effect::kWrites, {"Put", name_},
         &v1::Records::Stub::PrepareAsyncPut, request, call, &response));
     CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(response, &sent)));
     if (sent.items.size() != static_cast<size_t>(request.items_size())) {
@@ -156,7 +156,7 @@ absl::StatusOr<DeleteReply> RemoteCollection::Delete(
   CORKSCREW_RETURN_IF_ERROR(Named(ToProto(options, request.mutable_options())));
   CORKSCREW_RETURN_IF_ERROR(EncodeIds(ids, request.mutable_ids()));
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->records(), Effect::kWrites, "Delete",
+      connection_->records(), Effect::kWrites, {"Delete", name_},
       &v1::Records::Stub::PrepareAsyncDelete, request, call, &response));
   return FromProto(response);
 }
@@ -173,7 +173,7 @@ absl::StatusOr<std::vector<std::optional<StoredRecord>>> RemoteCollection::Get(
     CORKSCREW_RETURN_IF_ERROR(Named(ToProto(*at, request.mutable_at())));
   }
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->records(), Effect::kReads, "Get",
+      connection_->records(), Effect::kReads, {"Get", name_},
       &v1::Records::Stub::PrepareAsyncGet, request, call, &response));
   std::vector<std::optional<StoredRecord>> records(response.results_size());
   for (int i = 0; i < response.results_size(); ++i) {
@@ -196,7 +196,7 @@ absl::StatusOr<SearchReply> RemoteCollection::Search(
   *request.mutable_collection() = ref_;
   CORKSCREW_RETURN_IF_ERROR(Named(ToProto(query, request.mutable_query())));
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->search(), Effect::kReads, "Search",
+      connection_->search(), Effect::kReads, {"Search", name_},
       &v1::Search::Stub::PrepareAsyncSearch, request, call, &response));
   SearchReply reply;
   CORKSCREW_RETURN_IF_ERROR(
@@ -214,7 +214,7 @@ absl::StatusOr<std::vector<SearchReply>> RemoteCollection::SearchBatch(
         NamedItem("query", i, ToProto(queries[i], request.add_queries())));
   }
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->search(), Effect::kReads, "SearchBatch",
+      connection_->search(), Effect::kReads, {"SearchBatch", name_},
       &v1::Search::Stub::PrepareAsyncSearchBatch, request, call, &response));
   std::vector<SearchReply> replies(response.responses_size());
   for (int i = 0; i < response.responses_size(); ++i) {
@@ -240,7 +240,7 @@ absl::StatusOr<HistoryReply> RemoteCollection::History(
   ToProto(options.fields, request.mutable_fields());
   request.set_page_size(options.page_size);
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->records(), Effect::kReads, "History",
+      connection_->records(), Effect::kReads, {"History", name_},
       &v1::Records::Stub::PrepareAsyncHistory, request, call, &response));
   HistoryReply reply;
   reply.next_page_token = response.next_page_token();
@@ -268,7 +268,7 @@ absl::StatusOr<ListReply> RemoteCollection::List(
   ToProto(options.fields, request.mutable_fields());
   request.set_page_size(options.page_size);
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->records(), Effect::kReads, "List",
+      connection_->records(), Effect::kReads, {"List", name_},
       &v1::Records::Stub::PrepareAsyncList, request, call, &response));
   ListReply reply;
   reply.next_page_token = response.next_page_token();
@@ -292,7 +292,7 @@ absl::StatusOr<size_t> RemoteCollection::Count(const Filter& filter,
     CORKSCREW_RETURN_IF_ERROR(Named(ToProto(*at, request.mutable_at())));
   }
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->records(), Effect::kReads, "Count",
+      connection_->records(), Effect::kReads, {"Count", name_},
       &v1::Records::Stub::PrepareAsyncCount, request, call, &response));
   return size_t{response.count()};
 }
@@ -303,7 +303,7 @@ absl::StatusOr<CollectionStats> RemoteCollection::Stats(
   v1::CollectionStatsResponse response;
   *request.mutable_collection() = ref_;
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->admin(), Effect::kReads, "CollectionStats",
+      connection_->admin(), Effect::kReads, {"CollectionStats", name_},
       &v1::Admin::Stub::PrepareAsyncCollectionStats, request, call, &response));
   CollectionStats stats;
   CORKSCREW_RETURN_IF_ERROR(

@@ -22,7 +22,7 @@ absl::Status RemoteDb::Check() {
   v1::ListCollectionsResponse response;
   request.set_page_size(1);
   return connection_->Call(connection_->collections(), Effect::kReads,
-                           "ListCollections",
+                           {"ListCollections"},
                            &v1::Collections::Stub::PrepareAsyncListCollections,
                            request, CallOptions(), &response);
 }
@@ -36,7 +36,7 @@ absl::StatusOr<std::shared_ptr<Collection>> RemoteDb::CreateCollection(
       ToProtoId("collection name", name, request.mutable_name()));
   CORKSCREW_RETURN_IF_ERROR(ToProto(options, request.mutable_options()));
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->collections(), Effect::kWrites, "CreateCollection",
+      connection_->collections(), Effect::kWrites, {"CreateCollection", name},
       &v1::Collections::Stub::PrepareAsyncCreateCollection, request, call,
       &response));
   CollectionInfo info;
@@ -52,7 +52,7 @@ absl::StatusOr<std::shared_ptr<Collection>> RemoteDb::OpenCollection(
   CORKSCREW_RETURN_IF_ERROR(ToProtoId(
       "collection name", name, request.mutable_collection()->mutable_name()));
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->collections(), Effect::kReads, "GetCollection",
+      connection_->collections(), Effect::kReads, {"GetCollection", name},
       &v1::Collections::Stub::PrepareAsyncGetCollection, request, call,
       &response));
   CollectionInfo info;
@@ -68,7 +68,7 @@ absl::Status RemoteDb::DropCollection(absl::string_view name,
   CORKSCREW_RETURN_IF_ERROR(ToProtoId(
       "collection name", name, request.mutable_collection()->mutable_name()));
   return connection_->Call(connection_->collections(), Effect::kWrites,
-                           "DropCollection",
+                           {"DropCollection", name},
                            &v1::Collections::Stub::PrepareAsyncDropCollection,
                            request, call, &response);
 }
@@ -80,7 +80,7 @@ absl::StatusOr<std::vector<CollectionInfo>> RemoteDb::ListCollections(
   do {
     v1::ListCollectionsResponse response;
     CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-        connection_->collections(), Effect::kReads, "ListCollections",
+        connection_->collections(), Effect::kReads, {"ListCollections"},
         &v1::Collections::Stub::PrepareAsyncListCollections, request, call,
         &response));
     for (const v1::CollectionInfo& info : response.collections()) {
@@ -97,7 +97,7 @@ absl::StatusOr<DbStats> RemoteDb::Stats(const CallOptions& call) {
   v1::StatsRequest request;
   v1::StatsResponse response;
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-      connection_->admin(), Effect::kReads, "Stats",
+      connection_->admin(), Effect::kReads, {"Stats"},
       &v1::Admin::Stub::PrepareAsyncStats, request, call, &response));
   DbStats stats;
   CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(response, &stats)));

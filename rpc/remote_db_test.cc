@@ -646,7 +646,8 @@ TEST_F(RemoteDbTest, ADeadlineEndsTheCallHereAndOnTheNode) {
   EXPECT_THAT(docs_->Put({&item, 1}, {},
                          {.deadline = absl::Now() + absl::Milliseconds(50)}),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
-                       HasSubstr("outcome is unknown")));
+                       AllOf(HasSubstr("collection \"docs\": Put"),
+                             HasSubstr("outcome is unknown"))));
 }
 
 TEST_F(RemoteDbTest, AWriteThatLostItsNodeSaysThatItsOutcomeIsUnknown) {
