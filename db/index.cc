@@ -26,6 +26,11 @@ struct Index::Rep {
 
 absl::StatusOr<std::unique_ptr<Index>> Index::Create(
     const IndexOptions& options) {
+  if (options.quantizer.mode == QuantizerMode::kIp &&
+      options.metric == Metric::kCosine) {
+    return absl::InvalidArgumentError(
+        "index: mode ip has no cosine score; use mode mse or another metric");
+  }
   CORKSCREW_ASSIGN_OR_RETURN(Quantizer quantizer,
                              Quantizer::Create(options.quantizer));
   return std::unique_ptr<Index>(

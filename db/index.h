@@ -81,6 +81,9 @@ struct IndexHit {
 // never wait for it and see whole Puts only: what has been published.
 class Index {
  public:
+  //   InvalidArgument  a quantizer parameter outside its range, or mode kIp
+  //   with
+  //                    kCosine, which have no score (spec 2.14)
   static absl::StatusOr<std::unique_ptr<Index>> Create(
       const IndexOptions& options);
   ~Index();

@@ -106,7 +106,8 @@ TEST(IndexTest, SearchFollowsTheDefinition) {
           const size_t dim = 1 + random.Next() % 40;
           const IndexOptions options{
               .quantizer = {.dim = dim,
-                            .mode = bits > 1 && seed % 4 == 0
+                            .mode = metric != Metric::kCosine && bits > 1 &&
+                                            seed % 4 == 0
                                         ? QuantizerMode::kIp
                                         : QuantizerMode::kMse,
                             .bits = bits,
@@ -370,6 +371,10 @@ TEST(IndexTest, ErrorsAreReturned) {
   options.quantizer.bits = 9;
   EXPECT_THAT(Index::Create(options),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("9")));
+  options.quantizer = {.dim = 4, .mode = QuantizerMode::kIp};
+  EXPECT_THAT(Index::Create(options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("mode ip has no cosine score")));
 }
 
 TEST(IndexTest, BytesGrowWithWhatIsHeldAndStartSmall) {
