@@ -176,9 +176,9 @@ class Collection {
   // their text; with both, the vector is taken as the text's. The same id may
   // occur twice: the later one wins.
   //   InvalidArgument     no items, an id, text, metadata or vector outside the
-  //                       limits (limits.h), NaN or infinity, zero vector under
-  //                       cosine, a norm above 2^60, neither text nor vector;
-  //                       names the index
+  //                       limits (limits.h), NaN or infinity, a length above
+  //                       2^60 or, under cosine, below 2^-60, neither text nor
+  //                       vector; names the index
   //   FailedPrecondition  text without a model or another embedding space;
   //                       the database stopped writes after an I/O error
   //   ResourceExhausted   more than kMaxPutRecords or kMaxPutBytes
@@ -205,8 +205,9 @@ class Collection {
 
   // Returns the query.k nearest records that match.
   //   InvalidArgument     k = 0, empty text, wrong dim, NaN or infinity, a
-  //                       zero vector under cosine, oversample out of range,
-  //                       a filter too deep or malformed
+  //                       length above 2^60 or, under cosine, below 2^-60,
+  //                       oversample out of range, a filter too deep or
+  //                       malformed
   //   FailedPrecondition  text without a model or another embedding space;
   //                       exact with Originals::kCodesOnly
   //   NotFound            Like(id): no such record at that moment
