@@ -67,6 +67,7 @@ class Db {
  public:
   // Opens the database in directory `path` and locks it against other
   // processes.
+  //   InvalidArgument     the path is empty
   //   NotFound            none there, and create_if_missing is false
   //   FailedPrecondition  another process holds it (names its pid); the format
   //                       version or a required feature is unknown

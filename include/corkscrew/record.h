@@ -87,6 +87,7 @@ struct StoredRecord {
 
 // Which parts of a record a read returns.
 struct Fields {
+  // The stored vector; with Originals::kCodesOnly what its code stands for.
   bool vector = false;
   bool text = true;
   bool metadata = true;
