@@ -25,7 +25,7 @@ absl::string_view OriginalsName(Originals originals);
 // Each writes one JSON object (WriteMetadata: the value of "metadata").
 void WriteMetadata(const Metadata& metadata, JsonWriter& json);
 void WriteHit(const Hit& hit, JsonWriter& json);
-void WriteRecord(const StoredRecord& record, JsonWriter& json);
+void WriteRecord(const StoredRecord& stored, JsonWriter& json);
 void WriteCollection(const CollectionInfo& info, JsonWriter& json);
 void WriteStats(const DbStats& stats, JsonWriter& json);
 
@@ -36,7 +36,7 @@ std::string MetadataText(const Metadata& metadata);
 void PrintHits(absl::Span<const Hit> hits, const Console& console);
 void PrintRecords(absl::Span<const StoredRecord> records,
                   const Console& console);
-void PrintRecord(const StoredRecord& record, const Console& console);
+void PrintRecord(const StoredRecord& stored, const Console& console);
 void PrintCollections(absl::Span<const CollectionInfo> collections,
                       const Console& console);
 void PrintCollection(const CollectionInfo& info, const Console& console);
