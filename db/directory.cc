@@ -20,34 +20,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/file_system.h"
 #include "base/status_macros.h"
 
 namespace corkscrew {
 namespace {
-
-absl::Status SystemError(int error, absl::string_view what,
-                         const std::string& path) {
-  const std::string message = absl::StrCat(
-      what, " ", path, ": ", std::generic_category().message(error));
-  switch (error) {
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return absl::PermissionDeniedError(message);
-    case ENOENT:
-      return absl::NotFoundError(message);
-    case ENOTDIR:
-      return absl::FailedPreconditionError(message);
-    case ENOSPC:
-    case EDQUOT:
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-      return absl::ResourceExhaustedError(message);
-    default:
-      return absl::UnavailableError(message);
-  }
-}
 
 // Closes at the end of the scope.
 class Descriptor {
@@ -85,27 +62,20 @@ std::string MarkerPath(const std::string& path) { return path + "/OPEN"; }
 
 }  // namespace
 
-absl::Status SyncDirectory(const std::string& path) {
-  const Descriptor fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0) return SystemError(errno, "open", path);
-  if (fsync(fd.get()) != 0) return SystemError(errno, "sync", path);
-  return absl::OkStatus();
-}
-
 absl::Status MakeDirectory(const std::string& parent, const std::string& name) {
   const std::string path = absl::StrCat(parent, "/", name);
   if (mkdir(path.c_str(), 0700) != 0) {
     return errno == EEXIST ? absl::OkStatus()
-                           : SystemError(errno, "create directory", path);
+                           : FileError(errno, "create directory", path);
   }
-  return SyncDirectory(parent);
+  return FileSystem::Real().SyncDirectory(parent);
 }
 
 absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
     const std::string& path, bool create) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) {
-    if (errno != ENOENT || !create) return SystemError(errno, "open", path);
+    if (errno != ENOENT || !create) return FileError(errno, "open", path);
     const std::filesystem::path whole =
         std::filesystem::path(path + "/.").lexically_normal().parent_path();
     const std::filesystem::path parent = whole.parent_path();
@@ -120,9 +90,9 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
     return absl::NotFoundError(absl::StrCat("no database in ", path));
   }
   Descriptor fd(open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (fd.get() < 0) return SystemError(errno, "open", lock_path);
+  if (fd.get() < 0) return FileError(errno, "open", lock_path);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return SystemError(errno, "lock", lock_path);
+    if (errno != EWOULDBLOCK) return FileError(errno, "lock", lock_path);
     return absl::FailedPreconditionError(absl::StrCat(
         "database in ", path, " is held by process ", ReadPid(fd.get()),
         "; close it there, or connect to it if it is a node"));
@@ -131,7 +101,7 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
   if (ftruncate(fd.get(), 0) != 0 ||
       pwrite(fd.get(), pid.data(), pid.size(), 0) !=
           static_cast<ssize_t>(pid.size())) {
-    return SystemError(errno, "write", lock_path);
+    return FileError(errno, "write", lock_path);
   }
   return std::unique_ptr<DirectoryLock>(new DirectoryLock(fd.Release()));
 }
@@ -145,7 +115,7 @@ absl::StatusOr<OpenMarker> ReadOpenMarker(const std::string& path) {
   if (statx(AT_FDCWD, marker.c_str(), AT_SYMLINK_NOFOLLOW,
             STATX_INO | STATX_BTIME, &info) != 0) {
     if (errno == ENOENT) return OpenMarker{};
-    return SystemError(errno, "read", marker);
+    return FileError(errno, "read", marker);
   }
   OpenMarker out{.inode = info.stx_ino};
   if (info.stx_mask & STATX_BTIME) {
@@ -162,17 +132,17 @@ absl::StatusOr<OpenMarker> MakeOpenMarker(const std::string& path) {
   const std::string marker = MarkerPath(path);
   const std::string fresh = marker + ".new";
   if (unlink(fresh.c_str()) != 0 && errno != ENOENT) {
-    return SystemError(errno, "remove", fresh);
+    return FileError(errno, "remove", fresh);
   }
   {
     const Descriptor fd(
         open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (fd.get() < 0) return SystemError(errno, "create", fresh);
+    if (fd.get() < 0) return FileError(errno, "create", fresh);
   }
   if (rename(fresh.c_str(), marker.c_str()) != 0) {
-    return SystemError(errno, "create", marker);
+    return FileError(errno, "create", marker);
   }
-  CORKSCREW_RETURN_IF_ERROR(SyncDirectory(path));
+  CORKSCREW_RETURN_IF_ERROR(FileSystem::Real().SyncDirectory(path));
   return ReadOpenMarker(path);
 }
 

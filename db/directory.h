@@ -52,9 +52,6 @@ absl::StatusOr<OpenMarker> MakeOpenMarker(const std::string& path);
 // `parent`.
 absl::Status MakeDirectory(const std::string& parent, const std::string& name);
 
-// Syncs the entries of the directory `path`.
-absl::Status SyncDirectory(const std::string& path);
-
 // Identifies this boot of the system; empty if not known.
 std::string BootId();
 
