@@ -180,9 +180,11 @@ absl::StatusOr<DbStats> LocalDb::Stats(const CallOptions& call) {
   stats.format_version = kFormatVersion;
   for (const auto& state : engine_->registry().All()) {
     stats.collections.push_back(StatsOf(*state));
+    stats.memory.index += stats.collections.back().index_bytes;
+    stats.memory.rescore += stats.collections.back().rescore_bytes;
   }
-  stats.block_cache_bytes = engine_->store().block_cache_bytes();
-  stats.memtable_bytes = engine_->store().memtable_bytes();
+  stats.memory.block_cache = engine_->store().block_cache_bytes();
+  stats.memory.memtables = engine_->store().memtable_bytes();
   stats.disk_bytes = DiskBytes(engine_->path());
   return stats;
 }

@@ -116,8 +116,14 @@ absl::Status ToProto(const DbStats& stats, v1::StatsResponse* proto) {
   proto->set_replica(stats.replica.bytes.data(), stats.replica.bytes.size());
   proto->set_incarnation(stats.incarnation);
   proto->set_format_version(stats.format_version);
-  proto->set_block_cache_bytes(stats.block_cache_bytes);
-  proto->set_memtable_bytes(stats.memtable_bytes);
+  proto->set_state(static_cast<v1::DbState>(stats.state));
+  proto->set_state_reason(stats.state_reason);
+  v1::MemoryStats& memory = *proto->mutable_memory();
+  memory.set_block_cache(stats.memory.block_cache);
+  memory.set_memtables(stats.memory.memtables);
+  memory.set_index(stats.memory.index);
+  memory.set_rescore(stats.memory.rescore);
+  memory.set_queues(stats.memory.queues);
   proto->set_disk_bytes(stats.disk_bytes);
   for (const CollectionStats& collection : stats.collections) {
     CORKSCREW_RETURN_IF_ERROR(ToProto(collection, proto->add_collections()));
@@ -132,8 +138,17 @@ absl::Status FromProto(const v1::StatsResponse& proto, DbStats* stats) {
       UuidFromProto(proto.replica(), FieldPath("replica"), &stats->replica));
   stats->incarnation = proto.incarnation();
   stats->format_version = proto.format_version();
-  stats->block_cache_bytes = proto.block_cache_bytes();
-  stats->memtable_bytes = proto.memtable_bytes();
+  // A newer node may know a state that this client does not: it is told apart
+  // by its reason, and is not writable.
+  stats->state = v1::DbState_IsValid(proto.state()) && proto.state() != 0
+                     ? static_cast<DbState>(proto.state())
+                     : DbState::kFailed;
+  stats->state_reason = proto.state_reason();
+  stats->memory = {.block_cache = proto.memory().block_cache(),
+                   .memtables = proto.memory().memtables(),
+                   .index = proto.memory().index(),
+                   .rescore = proto.memory().rescore(),
+                   .queues = proto.memory().queues()};
   stats->disk_bytes = proto.disk_bytes();
   stats->collections.resize(proto.collections_size());
   for (int i = 0; i < proto.collections_size(); ++i) {

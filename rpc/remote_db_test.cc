@@ -362,13 +362,18 @@ TEST_F(RemoteDbTest, AllOfListHistoryCountAndStatsArrives) {
   EXPECT_EQ(stats->rescore_bytes, 4u);
   EXPECT_EQ(stats->info.name, "docs");
 
-  fake_.set_stats({.uuid = SomeVersion(1).replica,
+  fake_.set_stats({.state = DbState::kLowSpace,
+                   .state_reason = "full",
+                   .uuid = SomeVersion(1).replica,
                    .replica = {{9}},
                    .incarnation = 1,
                    .format_version = 2,
                    .collections = {sizes},
-                   .block_cache_bytes = 3,
-                   .memtable_bytes = 4,
+                   .memory = {.block_cache = 3,
+                              .memtables = 4,
+                              .index = 6,
+                              .rescore = 7,
+                              .queues = 8},
                    .disk_bytes = 5});
   const auto all = db_->Stats();
   ASSERT_THAT(all, IsOk());
@@ -378,8 +383,13 @@ TEST_F(RemoteDbTest, AllOfListHistoryCountAndStatsArrives) {
   EXPECT_EQ(all->format_version, 2u);
   ASSERT_EQ(all->collections.size(), 1u);
   EXPECT_EQ(all->collections[0].info.name, "docs");
-  EXPECT_EQ(all->block_cache_bytes, 3u);
-  EXPECT_EQ(all->memtable_bytes, 4u);
+  EXPECT_EQ(all->state, DbState::kLowSpace);
+  EXPECT_EQ(all->state_reason, "full");
+  EXPECT_EQ(all->memory.block_cache, 3u);
+  EXPECT_EQ(all->memory.memtables, 4u);
+  EXPECT_EQ(all->memory.index, 6u);
+  EXPECT_EQ(all->memory.rescore, 7u);
+  EXPECT_EQ(all->memory.queues, 8u);
   EXPECT_EQ(all->disk_bytes, 5u);
 }
 

@@ -29,6 +29,20 @@
 namespace corkscrew {
 namespace {
 
+absl::string_view StateName(DbState state) {
+  switch (state) {
+    case DbState::kWritable:
+      return "writable";
+    case DbState::kReadOnly:
+      return "read-only";
+    case DbState::kLowSpace:
+      return "low-space";
+    case DbState::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
 void WriteValue(const Value& value, JsonWriter& json) {
   std::visit(
       [&json](const auto& v) {
@@ -174,8 +188,17 @@ void WriteStats(const DbStats& stats, JsonWriter& json) {
   json.Key("incarnation").String(absl::StrFormat("%016x", stats.incarnation));
   json.Key("format_version").Integer(stats.format_version);
   json.Key("disk_bytes").Integer(stats.disk_bytes);
-  json.Key("block_cache_bytes").Integer(stats.block_cache_bytes);
-  json.Key("memtable_bytes").Integer(stats.memtable_bytes);
+  json.Key("state").String(StateName(stats.state));
+  if (!stats.state_reason.empty()) {
+    json.Key("state_reason").String(stats.state_reason);
+  }
+  json.Key("memory").BeginObject();
+  json.Key("block_cache").Integer(stats.memory.block_cache);
+  json.Key("memtables").Integer(stats.memory.memtables);
+  json.Key("index").Integer(stats.memory.index);
+  json.Key("rescore").Integer(stats.memory.rescore);
+  json.Key("queues").Integer(stats.memory.queues);
+  json.EndObject();
   json.Key("collections").BeginArray();
   for (const CollectionStats& collection : stats.collections) {
     json.BeginObject();
@@ -305,15 +328,24 @@ void PrintCollection(const CollectionInfo& info, const Console& console) {
 }
 
 void PrintStats(const DbStats& stats, const Console& console) {
+  std::string state(StateName(stats.state));
+  if (!stats.state_reason.empty()) {
+    absl::StrAppend(&state, ": ", stats.state_reason);
+  }
   PrintProperties(
       {{"database", stats.uuid.ToString()},
        {"replica", stats.replica.ToString()},
        {"incarnation", absl::StrFormat("%016x", stats.incarnation)},
        {"format version", absl::StrCat(stats.format_version)},
        {"on disk", HumanBytes(static_cast<double>(stats.disk_bytes))},
-       {"block cache",
-        HumanBytes(static_cast<double>(stats.block_cache_bytes))},
-       {"unflushed", HumanBytes(static_cast<double>(stats.memtable_bytes))}},
+       {"state", state},
+       {"memory", HumanBytes(static_cast<double>(stats.memory.total()))},
+       {"  block cache",
+        HumanBytes(static_cast<double>(stats.memory.block_cache))},
+       {"  memtables", HumanBytes(static_cast<double>(stats.memory.memtables))},
+       {"  index", HumanBytes(static_cast<double>(stats.memory.index))},
+       {"  rescore", HumanBytes(static_cast<double>(stats.memory.rescore))},
+       {"  queues", HumanBytes(static_cast<double>(stats.memory.queues))}},
       console);
   console.out << '\n';
   Table table({{"COLLECTION"},

@@ -25,7 +25,7 @@ namespace corkscrew {
 // What is kept of a vector beside its code. Part of the format.
 enum class Originals {
   kFloat32 = 1,
-  kBFloat16 = 2,   // Unimplemented yet.
+  kBFloat16 = 2,   // Rounded to nearest even: half the bytes.
   kCodesOnly = 3,  // Nothing: searches are approximate, exact is refused.
 };
 
@@ -53,13 +53,16 @@ struct CollectionInfo {
   CollectionOptions options = {};  // With dim resolved.
   std::string space = {};          // Embedding space; empty without a model.
   Lamport lamport = 0;             // Time of the last write.
+  Lamport floor = 0;               // Moments below it can not be read.
   size_t records = 0;              // Live records now.
 };
 
 // When a write counts as done.
 enum class Durability {
   kSync,     // After fsync. Survives power loss.
-  kRelaxed,  // Unimplemented yet.
+  kRelaxed,  // In the log, synced within 100 ms. Survives the death of the
+             // process; a power loss may take the writes of those 100 ms, and
+             // always the latest ones first. Never shipped before the sync.
 };
 
 // Which replicas must hold a write. Only kOne outside a cluster.
@@ -93,8 +96,17 @@ struct CallOptions {
 
 struct PutItem {
   RecordView record;
-  // Write only if the record's current version is this one. Unimplemented yet.
+  // Write only if the record's current version is this one; Version{}: only if
+  // there is no live record. Else Aborted, which names both versions.
   std::optional<Version> if_version = std::nullopt;
+};
+
+// A change of a record's metadata alone.
+struct PatchItem {
+  absl::string_view id = {};
+  Metadata set = {};                     // Keys to set,
+  std::vector<std::string> remove = {};  // and keys to remove, if there.
+  std::optional<Version> if_version = std::nullopt;  // As in PutItem.
 };
 
 struct PutOutcome {
@@ -114,6 +126,44 @@ struct DeleteReply {
   Lamport lamport = 0;  // Of the tombstones; the collection's time if none.
   std::vector<bool> deleted = {};  // [ids] false: there was no such record.
   bool replayed = false;
+};
+
+struct DeleteMatchingReply {
+  Lamport lamport = 0;  // Of the last tombstones; the collection's time if
+                        // none.
+  size_t deleted = 0;
+  bool replayed = false;
+};
+
+struct PurgeReply {
+  Lamport lamport = 0;
+  size_t purged = 0;  // Versions that were removed.
+  // Snapshots and backups that this database knows of and that may still hold
+  // what was purged: their paths.
+  std::vector<std::string> untouched = {};
+};
+
+// A name for a moment. Versions alive at a tagged moment are never removed.
+struct TagInfo {
+  std::string name = {};
+  Lamport lamport = 0;
+  int64_t wall_ms = 0;  // When the tag was made; information only.
+};
+
+// Which old versions may be removed. One goes when a rule says so, unless it is
+// current or alive at a tagged moment. Tombstones and the facts that merging
+// needs are always kept (docs/storage_format.md).
+struct Retention {
+  size_t keep_versions = 0;  // Newest versions of each record; 0: all.
+  // Versions that were current within this time.
+  absl::Duration keep_for = absl::InfiniteDuration();
+
+  friend bool operator==(const Retention&, const Retention&) = default;
+};
+
+struct RetentionReply {
+  size_t removed = 0;  // Versions whose bodies were removed.
+  Lamport floor = 0;   // Moments below it can not be read any more.
 };
 
 struct ListOptions {
@@ -193,6 +243,87 @@ class Collection {
   virtual absl::StatusOr<DeleteReply> Delete(
       absl::Span<const absl::string_view> ids, const WriteOptions& options = {},
       const CallOptions& call = {}) = 0;
+
+  // Writes a tombstone for each live record that matches now, in writes of at
+  // most kMaxPutRecords, each of them all or nothing. A record that changed
+  // meanwhile is deleted only if it still matches. Errors as Put(), and
+  //   InvalidArgument  a malformed filter, or an empty one: deleting
+  //                    everything is DropCollection()
+  virtual absl::StatusOr<DeleteMatchingReply> DeleteMatching(
+      const Filter& filter, const WriteOptions& options = {},
+      const CallOptions& call = {}) {
+    (void)filter, (void)options, (void)call;
+    return absl::UnimplementedError("DeleteMatching");
+  }
+
+  // Writes a new version of each record with changed metadata; text, vector and
+  // expiry stay. What is changed is the version that is current when the write
+  // is decided, so that no other write gets lost. Errors as Put(), and
+  //   NotFound  no live record with this id; names the index
+  virtual absl::StatusOr<PutReply> Patch(absl::Span<const PatchItem> items,
+                                         const WriteOptions& options = {},
+                                         const CallOptions& call = {}) {
+    (void)items, (void)options, (void)call;
+    return absl::UnimplementedError("Patch");
+  }
+
+  // Removes every version of these records for good: when this returns, no file
+  // of the database holds their text, metadata or vector any more, and such
+  // versions are never accepted again from anywhere. Slow: files are rewritten.
+  // At most kMaxPutRecords ids. Errors as Put().
+  virtual absl::StatusOr<PurgeReply> Purge(
+      absl::Span<const absl::string_view> ids, const CallOptions& call = {}) {
+    (void)ids, (void)call;
+    return absl::UnimplementedError("Purge");
+  }
+
+  // Names the moment `at` (unset: now). Names follow the rules of collection
+  // names.
+  //   AlreadyExists    the name is taken by another moment
+  //   InvalidArgument  the name, or a moment beyond the clock
+  //   OutOfRange       a moment below the retention floor
+  virtual absl::StatusOr<TagInfo> CreateTag(
+      absl::string_view tag, std::optional<Moment> at = std::nullopt,
+      const CallOptions& call = {}) {
+    (void)tag, (void)at, (void)call;
+    return absl::UnimplementedError("CreateTag");
+  }
+
+  // Forgets a tag; its versions may then be removed by retention.
+  //   NotFound  no such tag
+  virtual absl::Status DeleteTag(absl::string_view tag,
+                                 const CallOptions& call = {}) {
+    (void)tag, (void)call;
+    return absl::UnimplementedError("DeleteTag");
+  }
+
+  // Returns all tags by name.
+  virtual absl::StatusOr<std::vector<TagInfo>> ListTags(
+      const CallOptions& call = {}) const {
+    (void)call;
+    return absl::UnimplementedError("ListTags");
+  }
+
+  // Sets the rules that a database applies now and then in the background, and
+  // at ApplyRetention(). Default: everything is kept.
+  virtual absl::Status SetRetention(const Retention& retention,
+                                    const CallOptions& call = {}) {
+    (void)retention, (void)call;
+    return absl::UnimplementedError("SetRetention");
+  }
+
+  virtual absl::StatusOr<Retention> GetRetention(
+      const CallOptions& call = {}) const {
+    (void)call;
+    return absl::UnimplementedError("GetRetention");
+  }
+
+  // Removes now what the rules allow to remove.
+  virtual absl::StatusOr<RetentionReply> ApplyRetention(
+      const CallOptions& call = {}) {
+    (void)call;
+    return absl::UnimplementedError("ApplyRetention");
+  }
 
   // Returns the records with these ids, nullopt where there is none at that
   // moment.

@@ -39,8 +39,23 @@ struct Options {
   // FailedPrecondition.
   std::shared_ptr<const EmbedderRegistry> embedders = nullptr;
 
+  // Open for reading only, beside the process that writes. Sees what that one
+  // writes within a second. Writes answer FailedPrecondition; nothing in the
+  // directory is changed. create_if_missing does not count.
+  bool read_only = false;
+
   // Memory for cached blocks of the store, in bytes.
   size_t block_cache_bytes = size_t{32} << 20;
+
+  // Most memory that the database may hold, in bytes: block cache, memtables,
+  // index and queues together (DbStats::memory). 0: no limit. What is needed to
+  // answer counts first; caches get the rest; a write that would pass the limit
+  // is ResourceExhausted.
+  size_t memory_budget_bytes = 0;
+
+  // Writes are refused with ResourceExhausted while the file system has less
+  // free space than this, in bytes.
+  uint64_t low_space_bytes = uint64_t{64} << 20;
 
   // Threads for encoding and searching; 0 takes one per core.
   size_t threads = 0;
@@ -50,15 +65,36 @@ struct Options {
   std::function<absl::Time()> now = nullptr;
 };
 
+enum class DbState {
+  kWritable = 1,
+  kReadOnly = 2,  // Opened so.
+  kLowSpace = 3,  // Too little disk space: writes are refused until there is.
+  kFailed = 4,    // An I/O error: writes are refused until the next open.
+};
+
+// Memory in use, in bytes, by what uses it.
+struct MemoryStats {
+  size_t block_cache = 0;
+  size_t memtables = 0;  // Writes not yet in files.
+  size_t index = 0;      // Codes, scalars, ids, metadata columns.
+  size_t rescore = 0;    // The rescore columns.
+  size_t queues = 0;     // Writes that wait.
+
+  size_t total() const {
+    return block_cache + memtables + index + rescore + queues;
+  }
+};
+
 struct DbStats {
+  DbState state = DbState::kWritable;
+  std::string state_reason = {};  // Why it is not writable.
   Uuid uuid = {};     // Of the database,
   Uuid replica = {};  // of this replica,
   uint64_t incarnation = 0;
   uint32_t format_version = 0;
   std::vector<CollectionStats> collections = {};  // By name.
-  size_t block_cache_bytes = 0;  // Memory in use by the block cache,
-  size_t memtable_bytes = 0;     // by writes not yet in files,
-  size_t disk_bytes = 0;         // and bytes of all files.
+  MemoryStats memory = {};
+  size_t disk_bytes = 0;  // Bytes of all files.
 };
 
 // A database: local, or a node reached over the network. Thread-safe. Holds

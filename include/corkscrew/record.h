@@ -66,6 +66,9 @@ struct RecordView {
   absl::Span<const float> vector = {};  // [dim], or empty: embed `text`.
   absl::string_view text = {};          // Valid UTF-8, <= kMaxTextBytes.
   const Metadata* metadata = nullptr;   // Null is empty.
+  // Wall time, ms since 1970, from which reads hide the record; 0: never. The
+  // record stays readable at moments before.
+  int64_t expires_ms = 0;
 
   RecordView() = default;
   explicit RecordView(absl::string_view record_id) : id(record_id) {}
@@ -82,7 +85,8 @@ struct StoredRecord {
   Record record = {};
   Version version = {};
   int64_t wall_ms = 0;   // Writer's clock, ms since 1970; information only.
-  bool deleted = false;  // A tombstone: only `record.id` is set.
+  int64_t expires_ms = 0;  // See RecordView; 0: never.
+  bool deleted = false;    // A tombstone: only `record.id` is set.
 };
 
 // Which parts of a record a read returns.
@@ -93,8 +97,9 @@ struct Fields {
   bool metadata = true;
 };
 
-// A moment in a collection's history: a Lamport time, a wall time, or a tag.
-// Wall times and tags answer Unimplemented until retention exists.
+// A moment in a collection's history: a Lamport time, a wall time (the last
+// write that was applied here at or before it, whole seconds), or a tag. One
+// below the retention floor is OutOfRange, an unknown tag NotFound.
 struct Moment {
   struct Tag {
     std::string name;
