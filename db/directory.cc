@@ -22,6 +22,7 @@
 #include "absl/strings/string_view.h"
 #include "base/file_system.h"
 #include "base/status_macros.h"
+#include "db/flaws.h"
 
 namespace corkscrew {
 namespace {
@@ -62,25 +63,25 @@ std::string MarkerPath(const std::string& path) { return path + "/OPEN"; }
 
 }  // namespace
 
-absl::Status MakeDirectory(const std::string& parent, const std::string& name) {
+absl::Status MakeDirectory(FileSystem& files, const std::string& parent,
+                           const std::string& name) {
   const std::string path = absl::StrCat(parent, "/", name);
-  if (mkdir(path.c_str(), 0700) != 0) {
-    return errno == EEXIST ? absl::OkStatus()
-                           : FileError(errno, "create directory", path);
-  }
-  return FileSystem::Real().SyncDirectory(parent);
+  if (files.Exists(path)) return absl::OkStatus();
+  CORKSCREW_RETURN_IF_ERROR(files.MakeDirectory(path));
+  return files.SyncDirectory(parent);
 }
 
 absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
-    const std::string& path, bool create) {
+    FileSystem& files, const std::string& path, bool create) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) {
     if (errno != ENOENT || !create) return FileError(errno, "open", path);
     const std::filesystem::path whole =
         std::filesystem::path(path + "/.").lexically_normal().parent_path();
     const std::filesystem::path parent = whole.parent_path();
-    CORKSCREW_RETURN_IF_ERROR(MakeDirectory(
-        parent.empty() ? "." : parent.string(), whole.filename().string()));
+    CORKSCREW_RETURN_IF_ERROR(
+        MakeDirectory(files, parent.empty() ? "." : parent.string(),
+                      whole.filename().string()));
   } else if (!S_ISDIR(info.st_mode)) {
     return absl::FailedPreconditionError(
         absl::StrCat(path, " is not a directory"));
@@ -91,7 +92,7 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
   }
   Descriptor fd(open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (fd.get() < 0) return FileError(errno, "open", lock_path);
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!FlawsForTests().no_lock && flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return FileError(errno, "lock", lock_path);
     return absl::FailedPreconditionError(absl::StrCat(
         "database in ", path, " is held by process ", ReadPid(fd.get()),
@@ -126,23 +127,19 @@ absl::StatusOr<OpenMarker> ReadOpenMarker(const std::string& path) {
   return out;
 }
 
-absl::StatusOr<OpenMarker> MakeOpenMarker(const std::string& path) {
+absl::StatusOr<OpenMarker> MakeOpenMarker(FileSystem& files,
+                                          const std::string& path) {
   // Another file first, then the rename: the inode of the old marker is still
   // in use while the new one is made, so that the two differ.
   const std::string marker = MarkerPath(path);
   const std::string fresh = marker + ".new";
-  if (unlink(fresh.c_str()) != 0 && errno != ENOENT) {
-    return FileError(errno, "remove", fresh);
-  }
-  {
-    const Descriptor fd(
-        open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (fd.get() < 0) return FileError(errno, "create", fresh);
-  }
-  if (rename(fresh.c_str(), marker.c_str()) != 0) {
-    return FileError(errno, "create", marker);
-  }
-  CORKSCREW_RETURN_IF_ERROR(FileSystem::Real().SyncDirectory(path));
+  const absl::Status removed = files.Remove(fresh);
+  if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+  CORKSCREW_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
+                             files.NewFile(fresh));
+  CORKSCREW_RETURN_IF_ERROR(file->Close());
+  CORKSCREW_RETURN_IF_ERROR(files.Rename(fresh, marker));
+  CORKSCREW_RETURN_IF_ERROR(files.SyncDirectory(path));
   return ReadOpenMarker(path);
 }
 

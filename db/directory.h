@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/file_system.h"
 
 namespace corkscrew {
 
@@ -24,7 +25,7 @@ class DirectoryLock {
   //                       is not a directory
   //   PermissionDenied, ResourceExhausted, Unavailable  as the system says
   static absl::StatusOr<std::unique_ptr<DirectoryLock>> Acquire(
-      const std::string& path, bool create);
+      FileSystem& files, const std::string& path, bool create);
   ~DirectoryLock();
   DirectoryLock(const DirectoryLock&) = delete;
   DirectoryLock& operator=(const DirectoryLock&) = delete;
@@ -46,11 +47,13 @@ struct OpenMarker {
 absl::StatusOr<OpenMarker> ReadOpenMarker(const std::string& path);
 
 // Replaces the marker by a new file and returns it.
-absl::StatusOr<OpenMarker> MakeOpenMarker(const std::string& path);
+absl::StatusOr<OpenMarker> MakeOpenMarker(FileSystem& files,
+                                          const std::string& path);
 
 // Creates the directory with mode 0700 unless it is there, and syncs its parent
 // `parent`.
-absl::Status MakeDirectory(const std::string& parent, const std::string& name);
+absl::Status MakeDirectory(FileSystem& files, const std::string& parent,
+                           const std::string& name);
 
 // Identifies this boot of the system; empty if not known.
 std::string BootId();

@@ -21,6 +21,7 @@
 #include "absl/types/span.h"
 #include "base/hash.h"
 #include "base/status_macros.h"
+#include "db/flaws.h"
 #include "db/keys.h"
 
 namespace corkscrew {
@@ -33,8 +34,8 @@ constexpr size_t kMaxGroupBytes = size_t{32} << 20;
 constexpr size_t kPruneAtOpen = 100'000;
 
 template <typename T>
-absl::Status FillRandom(T* out) {
-  if (SystemRandom(reinterpret_cast<uint8_t*>(out), sizeof(*out))) {
+absl::Status FillRandom(const Environment& environment, T* out) {
+  if (environment.random(reinterpret_cast<uint8_t*>(out), sizeof(*out))) {
     return absl::OkStatus();
   }
   return absl::UnavailableError("the system has no random numbers");
@@ -42,10 +43,10 @@ absl::Status FillRandom(T* out) {
 
 // RocksDB takes a store without the file CURRENT for a new one. The marker says
 // that this directory has been opened before, so it is not new.
-absl::Status CheckStoreIsThere(const std::string& path) {
+absl::Status CheckStoreIsThere(FileSystem& files, const std::string& path) {
   CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker, ReadOpenMarker(path));
   const std::string current = path + "/store/CURRENT";
-  if (marker == OpenMarker{} || access(current.c_str(), F_OK) == 0) {
+  if (marker == OpenMarker{} || files.Exists(current)) {
     return absl::OkStatus();
   }
   return absl::DataLossError(absl::StrCat(
@@ -79,9 +80,11 @@ absl::Status Engine::Call::Begin() {
       absl::StrCat("the database in ", engine_.path_, " is closed"));
 }
 
-Engine::Engine(std::string path, const Options& options)
+Engine::Engine(std::string path, const Options& options,
+               const Environment& environment)
     : path_(std::move(path)),
       options_(options),
+      environment_(environment),
       threads_(options.threads != 0
                    ? options.threads
                    : std::max(1u, std::thread::hardware_concurrency())),
@@ -89,20 +92,23 @@ Engine::Engine(std::string path, const Options& options)
 
 Engine::~Engine() { Close().IgnoreError(); }
 
-absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(const std::string& path,
-                                                     const Options& options) {
-  std::shared_ptr<Engine> engine(new Engine(path, options));
-  CORKSCREW_ASSIGN_OR_RETURN(
-      engine->lock_, DirectoryLock::Acquire(path, options.create_if_missing));
-  CORKSCREW_RETURN_IF_ERROR(CheckStoreIsThere(path));
+absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(
+    const std::string& path, const Options& options,
+    const Environment& environment) {
+  std::shared_ptr<Engine> engine(new Engine(path, options, environment));
+  CORKSCREW_ASSIGN_OR_RETURN(engine->lock_,
+                             DirectoryLock::Acquire(*environment.files, path,
+                                                    options.create_if_missing));
+  CORKSCREW_RETURN_IF_ERROR(CheckStoreIsThere(*environment.files, path));
   if (options.create_if_missing) {
-    CORKSCREW_RETURN_IF_ERROR(MakeDirectory(path, "store"));
+    CORKSCREW_RETURN_IF_ERROR(MakeDirectory(*environment.files, path, "store"));
   }
   CORKSCREW_ASSIGN_OR_RETURN(
       engine->store_,
       Store::Open(path + "/store",
                   {.create_if_missing = options.create_if_missing,
-                   .block_cache_bytes = options.block_cache_bytes}));
+                   .block_cache_bytes = options.block_cache_bytes,
+                   .env = environment.store}));
   const absl::Status loaded = engine->Load();
   if (!loaded.ok()) {
     return absl::Status(loaded.code(), absl::StrCat("database in ", path, ": ",
@@ -122,9 +128,10 @@ absl::Status Engine::Load() {
   requests_.Prune(absl::ToUnixMillis(now()), kPruneAtOpen, &batch);
 
   // Nothing has been changed so far.
-  CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker, MakeOpenMarker(path_));
+  CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker,
+                             MakeOpenMarker(*environment_.files, path_));
   open_row_ = {.clean = false,
-               .boot_id = BootId(),
+               .boot_id = environment_.boot_id(),
                .marker_inode = marker.inode,
                .marker_birth_ns = marker.birth_ns};
   batch.Put(Family::kRows, MetaKey("open"), Encode(open_row_));
@@ -165,11 +172,11 @@ absl::Status Engine::LoadIdentity(WriteBatch* batch) {
   // second copy: then this is another life, so that no (origin, seq) is used
   // for two ops. A process that only died lost nothing that was written.
   CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker, ReadOpenMarker(path_));
-  const bool other_boot = !last.clean && last.boot_id != BootId();
+  const bool other_boot = !last.clean && last.boot_id != environment_.boot_id();
   const bool copied =
       marker != OpenMarker{last.marker_inode, last.marker_birth_ns};
-  if (other_boot || copied) {
-    CORKSCREW_RETURN_IF_ERROR(FillRandom(&origin_.incarnation));
+  if ((other_boot || copied) && !FlawsForTests().no_incarnation) {
+    CORKSCREW_RETURN_IF_ERROR(FillRandom(environment_, &origin_.incarnation));
     batch->Put(Family::kRows, MetaKey("incarnation"),
                EncodeU64(origin_.incarnation));
   }
@@ -184,9 +191,9 @@ absl::Status Engine::CreateIdentity(WriteBatch* batch) {
     return absl::DataLossError("it has rows, but row mformat is missing");
   }
   if (!options_.create_if_missing) return absl::NotFoundError("it is empty");
-  CORKSCREW_RETURN_IF_ERROR(FillRandom(&uuid_));
-  CORKSCREW_RETURN_IF_ERROR(FillRandom(&origin_.replica));
-  CORKSCREW_RETURN_IF_ERROR(FillRandom(&origin_.incarnation));
+  CORKSCREW_RETURN_IF_ERROR(FillRandom(environment_, &uuid_));
+  CORKSCREW_RETURN_IF_ERROR(FillRandom(environment_, &origin_.replica));
+  CORKSCREW_RETURN_IF_ERROR(FillRandom(environment_, &origin_.incarnation));
   batch->Put(Family::kRows, MetaKey("format"),
              Encode(FormatRow{.version = kFormatVersion}));
   batch->Put(Family::kRows, MetaKey("uuid"), EncodeUuid(uuid_));

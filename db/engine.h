@@ -18,6 +18,7 @@
 #include "db/commit_leader.h"
 #include "db/commit_queue.h"
 #include "db/directory.h"
+#include "db/environment.h"
 #include "db/origin_table.h"
 #include "db/request_log.h"
 #include "db/rows.h"
@@ -33,8 +34,9 @@ inline constexpr uint32_t kFormatVersion = 0;
 class Engine {
  public:
   // Errors of Db::Open().
-  static absl::StatusOr<std::shared_ptr<Engine>> Open(const std::string& path,
-                                                      const Options& options);
+  static absl::StatusOr<std::shared_ptr<Engine>> Open(
+      const std::string& path, const Options& options,
+      const Environment& environment = {});
   ~Engine();
 
   // Waits for running calls, marks the directory as cleanly closed and releases
@@ -64,6 +66,7 @@ class Engine {
 
   const std::string& path() const { return path_; }
   const Options& options() const { return options_; }
+  const Environment& environment() const { return environment_; }
   size_t threads() const { return threads_; }
   const Store& store() const { return *store_; }
   const OriginTable& origins() const { return origins_; }
@@ -79,7 +82,8 @@ class Engine {
       CollectionState& collection) const;
 
  private:
-  Engine(std::string path, const Options& options);
+  Engine(std::string path, const Options& options,
+         const Environment& environment);
 
   absl::Status Load();
   // Reads or creates the identity of the database.
@@ -89,6 +93,7 @@ class Engine {
 
   const std::string path_;
   const Options options_;
+  const Environment environment_;
   const size_t threads_;
   CallGate gate_;
 

@@ -74,11 +74,18 @@ absl::Status NoCollection(absl::string_view name) {
 
 absl::StatusOr<std::unique_ptr<Db>> Db::Open(absl::string_view path,
                                              const Options& options) {
+  return OpenLocalDb(path, options, Environment{});
+}
+
+absl::StatusOr<std::unique_ptr<Db>> OpenLocalDb(
+    absl::string_view path, const Options& options,
+    const Environment& environment) {
   if (path.empty() || path.find('\0') != absl::string_view::npos) {
     return absl::InvalidArgumentError("the path of the database is empty");
   }
-  CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine,
-                             Engine::Open(std::string(path), options));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      std::shared_ptr<Engine> engine,
+      Engine::Open(std::string(path), options, environment));
   return std::make_unique<LocalDb>(std::move(engine));
 }
 

@@ -11,9 +11,15 @@
 #include "absl/strings/string_view.h"
 #include "corkscrew/db.h"
 #include "db/engine.h"
+#include "db/environment.h"
 #include "db/rows.h"
 
 namespace corkscrew {
+
+// As Db::Open(), with another environment.
+absl::StatusOr<std::unique_ptr<Db>> OpenLocalDb(absl::string_view path,
+                                                const Options& options,
+                                                const Environment& environment);
 
 class LocalDb : public Db {
  public:

@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
+#include "db/flaws.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
@@ -86,13 +87,16 @@ class NoLog : public rocksdb::Logger {
 
 rocksdb::DBOptions DbOptions(const StoreOptions& options) {
   rocksdb::DBOptions db;
+  if (options.env != nullptr) db.env = options.env;
   db.info_log = std::make_shared<NoLog>();
   db.create_if_missing = options.create_if_missing;
   db.create_missing_column_families = options.create_if_missing;
   // Damage in the log is an error, except that a last record may be cut: the
   // default would drop acknowledged writes silently.
   db.wal_recovery_mode =
-      rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+      FlawsForTests().default_recovery
+          ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
+          : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   db.max_bgerror_resume_count = 0;  // Stop at the first background error.
   db.atomic_flush = true;
   db.max_total_wal_size = size_t{8} << 20;  // Replay takes 6-8 ms per MiB.
@@ -127,7 +131,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
 
 rocksdb::WriteOptions SyncedWrite() {
   rocksdb::WriteOptions options;
-  options.sync = true;
+  options.sync = !FlawsForTests().no_sync;
   options.protection_bytes_per_key = kProtectionBytes;
   return options;
 }

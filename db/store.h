@@ -15,6 +15,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace corkscrew {
 
 // The two column families. Fixed at creation.
@@ -70,6 +74,7 @@ class RowIterator {
 struct StoreOptions {
   bool create_if_missing = true;
   size_t block_cache_bytes = size_t{32} << 20;
+  rocksdb::Env* env = nullptr;  // Files and threads; null: the system's.
 };
 
 // Thread-safe.
