@@ -26,32 +26,36 @@ constexpr size_t kMaxVectorBytes = 64;
 
 }  // namespace
 
-CodeSums::CodeSums(const Codebook& codebook, int bits, size_t dim) {
-  tables_.bits = bits;
-  tables_.dim = dim;
-  tables_.levels = codebook.levels;
+CodeTables MakeCodeTables(const Codebook& codebook, int bits, size_t dim) {
+  CodeTables tables;
+  tables.bits = bits;
+  tables.dim = dim;
+  tables.levels = codebook.levels;
   const int step = codebook.levels[1] - codebook.levels[0];
   const bool uniform = bits == 8 && step == 2 && codebook.levels[0] == -255;
-  tables_.bytewise = bits == 1 || bits == 2 || bits == 4 || uniform;
-  tables_.offset = codebook.levels.back();
-  if (bits == 1 || uniform) tables_.offset_scale = 2;
+  tables.bytewise = bits == 1 || bits == 2 || bits == 4 || uniform;
+  tables.offset = codebook.levels.back();
+  if (bits == 1 || uniform) tables.offset_scale = 2;
   for (size_t i = 0; i < 256; ++i) {
-    const int sum =
-        codebook.levels[i % codebook.levels.size()] + tables_.offset;
-    tables_.level_low[i] = static_cast<uint8_t>(sum % 256);
-    tables_.level_high[i] = static_cast<uint8_t>(sum / 256);
+    const int sum = codebook.levels[i % codebook.levels.size()] + tables.offset;
+    tables.level_low[i] = static_cast<uint8_t>(sum % 256);
+    tables.level_high[i] = static_cast<uint8_t>(sum / 256);
   }
   if (bits == 2 || bits == 4) {
     const int mask = (1 << bits) - 1;
     for (int i = 0; i < 16; ++i) {
-      tables_.low[i] = static_cast<uint8_t>(
-          codebook.levels[static_cast<size_t>(i & mask)] + tables_.offset);
-      tables_.high[i] = static_cast<uint8_t>(
+      tables.low[i] = static_cast<uint8_t>(
+          codebook.levels[static_cast<size_t>(i & mask)] + tables.offset);
+      tables.high[i] = static_cast<uint8_t>(
           codebook.levels[static_cast<size_t>(i >> (4 - bits))] +
-          tables_.offset);
+          tables.offset);
     }
   }
+  return tables;
 }
+
+CodeSums::CodeSums(const Codebook& codebook, int bits, size_t dim)
+    : tables_(MakeCodeTables(codebook, bits, dim)) {}
 
 QueryIntegers CodeSums::Arrange(absl::Span<const int8_t> values) const {
   assert(values.size() == tables_.dim);

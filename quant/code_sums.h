@@ -62,6 +62,8 @@ struct CodeTables {
   alignas(64) uint8_t level_high[256] = {};
 };
 
+CodeTables MakeCodeTables(const Codebook& codebook, int bits, size_t dim);
+
 // Sums rows of one width. Immutable: thread-safe.
 class CodeSums {
  public:

@@ -14,9 +14,7 @@ struct PreparedQuery::Rep {
   double norm = 0;  // 0 for a null query.
   ScoreUnits units;
   QueryIntegers integers;
-  // Mode kIp only:
-  float sketch_unit = 0;  // sq2
-  QueryIntegers sketch;
+  QueryIntegers sketch;  // Mode kIp only.
 };
 
 }  // namespace corkscrew

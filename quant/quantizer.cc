@@ -390,7 +390,7 @@ absl::StatusOr<PreparedQuery> Quantizer::Prepare(
   if (rep_->is_ip()) {
     rep_->sketch_rotation[0].Forward(absl::MakeSpan(v), absl::MakeSpan(spare));
     const double sketch_largest = ToQueryGrid(v, absl::MakeSpan(spare), &grid);
-    prepared->sketch_unit =
+    prepared->units.sketch =
         static_cast<float>((norm * sketch_largest) / (kQueryGrid * kOne));
     prepared->sketch = rep_->sketch_sums[0].Arrange(grid);
   }
@@ -421,16 +421,8 @@ void Quantizer::Score(const PreparedQuery& query, Metric metric,
     }
     rows.first += rep_->level_bytes;
     rep_->sketch_sums[0].Sum(q.sketch, rows, sketch_sums);
-    for (size_t i = 0; i < n; ++i) {
-      const CodeScalars& s = scalars[start + i];
-      const auto m1 =
-          static_cast<float>(static_cast<double>(s.norm) * rep_->level_unit);
-      const float dot = ((sums[i] * q.units.dot) * m1) +
-                        ((sketch_sums[i] * q.sketch_unit) * s.scale);
-      scores[start + i] = metric == Metric::kL2
-                              ? DistanceFromDot(dot, s.norm, q.units.norm2)
-                              : dot;
-    }
+    IpScoresFromSums(metric, q.units, rep_->level_unit, sums, sketch_sums,
+                     &scalars[start], n, &scores[start]);
   }
 }
 

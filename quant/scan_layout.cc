@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -10,15 +9,11 @@
 
 #include "absl/types/span.h"
 #include "corkscrew/quantizer.h"
+#include "quant/bit_planes.h"
 #include "quant/packing.h"
 
 namespace corkscrew {
 namespace {
-
-static_assert(std::endian::native == std::endian::little,
-              "a group of eight coordinates is handled as one integer");
-
-constexpr uint64_t kLowBits = 0x0101010101010101;
 
 // Coordinates handled at a time: a multiple of 8, so that parts start on bytes.
 constexpr size_t kPart = 512;
@@ -26,18 +21,6 @@ constexpr size_t kPartBytes = kPart / 8;
 
 // The planes of a part, at their bit's place: [bit, byte].
 using Planes = std::array<std::array<uint8_t, kPartBytes>, 8>;
-
-// Bit `bit` of eight bytes, together in one byte.
-uint8_t GatherBit(uint64_t bytes, int bit) {
-  return static_cast<uint8_t>(
-      (((bytes >> bit) & kLowBits) * 0x0102040810204080) >> 56);
-}
-
-// The inverse: bit i of `bits` as bit 0 of byte i.
-uint64_t SpreadBits(uint8_t bits) {
-  const uint64_t apart = (bits * kLowBits) & 0x8040201008040201;
-  return ((apart + 0x7F7F7F7F7F7F7F7F) >> 7) & kLowBits;
-}
 
 // From `size` codes, one per byte, to planes.
 void ToPlanes(absl::Span<const uint8_t> codes, int bits, Planes* planes) {

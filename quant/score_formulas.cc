@@ -1,6 +1,7 @@
 #include "quant/score_formulas.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 
 #include "corkscrew/metric.h"
@@ -29,8 +30,19 @@ void ScoresFromSums(Metric metric, const ScoreUnits& units, const float* sums,
   (metric, units, sums, &scalars[0].norm, n, scores);
 }
 
-float DistanceFromDot(float dot, float norm, float query_norm2) {
-  return std::max(0.0f, (norm * norm + query_norm2) - 2 * dot);
+void IpScoresFromSums(Metric metric, const ScoreUnits& units, double level_unit,
+                      const float* sums, const float* sketch_sums,
+                      const CodeScalars* scalars, size_t n, float* scores) {
+  assert(metric != Metric::kCosine);
+  for (size_t i = 0; i < n; ++i) {
+    const float norm = scalars[i].norm;
+    const auto m1 = static_cast<float>(static_cast<double>(norm) * level_unit);
+    const float dot = ((sums[i] * units.dot) * m1) +
+                      ((sketch_sums[i] * units.sketch) * scalars[i].scale);
+    scores[i] = metric == Metric::kL2
+                    ? std::max(0.0f, (norm * norm + units.norm2) - 2 * dot)
+                    : dot;
+  }
 }
 
 }  // namespace corkscrew

@@ -12,11 +12,12 @@
 
 namespace corkscrew {
 
-// What a query adds to the scores of mode kMse: sq, sqc, nq2.
+// What a query adds to the scores: sq, sqc, nq2; mode kIp: sq2.
 struct ScoreUnits {
   float dot = 0;
   float cosine = 0;
   float norm2 = 0;
+  float sketch = 0;
 };
 
 // Sets scores[i] to the score of mode kMse with the integer sum sums[i].
@@ -24,9 +25,11 @@ struct ScoreUnits {
 void ScoresFromSums(Metric metric, const ScoreUnits& units, const float* sums,
                     const CodeScalars* scalars, size_t n, float* scores);
 
-// Replaces the dot product `dot` by the squared distance. `norm` is that of the
-// code, `query_norm2` the square of the query's.
-float DistanceFromDot(float dot, float norm, float query_norm2);
+// The same of mode kIp for kDot and kL2. `level_unit` is kd; `sketch_sums` [n]
+// are those over the sketches.
+void IpScoresFromSums(Metric metric, const ScoreUnits& units, double level_unit,
+                      const float* sums, const float* sketch_sums,
+                      const CodeScalars* scalars, size_t n, float* scores);
 
 }  // namespace corkscrew
 

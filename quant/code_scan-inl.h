@@ -1,0 +1,713 @@
+// Sums over the columns of scan_layout.h, compiled once per SIMD target.
+// Include after highway.h.
+
+#if defined(CORKSCREW_QUANT_CODE_SCAN_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CORKSCREW_QUANT_CODE_SCAN_INL_H_
+#undef CORKSCREW_QUANT_CODE_SCAN_INL_H_
+#else
+#define CORKSCREW_QUANT_CODE_SCAN_INL_H_
+#endif
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "absl/types/span.h"
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+#include "quant/bit_planes.h"
+#include "quant/byte_products-inl.h"
+#include "quant/code_scan.h"
+#include "quant/scan_layout.h"
+#include "quant/shifted_sums-inl.h"
+
+// See byte_products-inl.h.
+#if HWY_TARGET == HWY_AVX3_DL
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
+#else
+HWY_BEFORE_NAMESPACE();
+#endif
+namespace corkscrew {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Rows ahead whose bytes are fetched into the cache.
+constexpr size_t kAhead = 16;
+constexpr size_t kCacheLine = 64;
+
+// Slots whose sums are held on the stack.
+constexpr size_t kSlotsPerPart = 256;
+
+// Of the largest dimension.
+constexpr size_t kMaxPlaneBytes = 8192;
+
+HWY_INLINE void PrefetchRow(const uint8_t* row, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += kCacheLine) hwy::Prefetch(row + i);
+  hwy::Prefetch(row + bytes - 1);
+}
+
+// The sign plane of `slot`, together, to `sign` [plane_bytes].
+HWY_INLINE void CopySignPlane(const ScanLayout& layout,
+                              const ScanColumns& columns, size_t slot,
+                              uint8_t* sign) {
+  const uint8_t* byte = columns.prefix + layout.PrefixPosition(slot, 0);
+  for (size_t i = 0; i < layout.prefix_bytes; ++i) sign[i] = byte[64 * i];
+  std::memcpy(sign + layout.prefix_bytes,
+              columns.rest + slot * layout.rest_bytes, layout.rest_bytes);
+}
+
+// Rows of one plane: that of slot s at first + s * stride.
+struct PlaneRows {
+  const uint8_t* first;
+  size_t stride;
+  size_t bytes;  // Of a row.
+};
+
+// ----------------------------------------------------------------------------
+// The prefix: partial sums of the bits that are set are looked up. A partial
+// sum, made non-negative, is split into two bytes' worth that can be added up a
+// few times as bytes.
+
+// Low bits of a partial sum: eight of them add up to a byte.
+constexpr int kLowSumBits = 5;
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+// A lookup has six index bits: the lower six of a byte of the prefix, or the
+// upper two of three bytes. Tables [prefix_bytes / 3, rounded up] of four such
+// sixes: three bytes, then what is left of them.
+constexpr size_t kTableEntries = 64;
+constexpr size_t kBytesPerGroup = 3;
+constexpr size_t kLookupsPerGroup = 4;
+
+// The coordinates of lookup `lookup`, by index bit; -1 for none.
+inline void CoordinatesOf(size_t lookup, size_t prefix_bytes, int coords[6]) {
+  const size_t first = lookup / kLookupsPerGroup * kBytesPerGroup;
+  const size_t i = lookup % kLookupsPerGroup;
+  for (size_t bit = 0; bit < 6; ++bit) {
+    const size_t byte = first + (i < kBytesPerGroup ? i : bit / 2);
+    const size_t of_byte = i < kBytesPerGroup ? bit : 6 + bit % 2;
+    coords[bit] =
+        byte < prefix_bytes ? static_cast<int>(8 * byte + of_byte) : -1;
+  }
+}
+
+#else
+
+// A lookup has four index bits, a half of a byte of the prefix.
+constexpr size_t kTableEntries = 16;
+constexpr size_t kBytesPerGroup = 1;
+constexpr size_t kLookupsPerGroup = 2;
+
+inline void CoordinatesOf(size_t lookup, size_t /*prefix_bytes*/,
+                          int coords[4]) {
+  for (size_t bit = 0; bit < 4; ++bit) {
+    coords[bit] = static_cast<int>(4 * lookup + bit);
+  }
+}
+
+#endif
+
+// Bytes of the tables.
+size_t PrefixTableBytes(size_t prefix_bytes) {
+  return (prefix_bytes + kBytesPerGroup - 1) / kBytesPerGroup *
+         kLookupsPerGroup * 2 * kTableEntries;
+}
+
+// Fills `tables` [PrefixTableBytes()] from `values` [dim], 0 after the last,
+// readable to the end of the prefix. Returns what is added to the sums.
+int32_t FillPrefixTables(const int8_t* values, size_t prefix_bytes,
+                         uint8_t* tables) {
+  int32_t offset = 0;
+  const size_t lookups = PrefixTableBytes(prefix_bytes) / (2 * kTableEntries);
+  for (size_t lookup = 0; lookup < lookups; ++lookup) {
+    int coords[6];
+    CoordinatesOf(lookup, prefix_bytes, coords);
+    std::array<int16_t, kTableEntries> sums;
+    sums[0] = 0;
+    size_t size = 1;
+    for (size_t bit = 0; size < kTableEntries; ++bit, size *= 2) {
+      const int value = coords[bit] < 0 ? 0 : values[coords[bit]];
+      if (value < 0) sums[0] = static_cast<int16_t>(sums[0] - value);
+    }
+    offset += sums[0];
+    size = 1;
+    for (size_t bit = 0; size < kTableEntries; ++bit, size *= 2) {
+      const int value = coords[bit] < 0 ? 0 : values[coords[bit]];
+      for (size_t i = 0; i < size; ++i) {
+        sums[size + i] = static_cast<int16_t>(sums[i] + value);
+      }
+    }
+    uint8_t* low = tables + lookup * 2 * kTableEntries;
+    uint8_t* high = low + kTableEntries;
+    for (size_t i = 0; i < kTableEntries; ++i) {
+      low[i] = static_cast<uint8_t>(sums[i] & ((1 << kLowSumBits) - 1));
+      high[i] = static_cast<uint8_t>(sums[i] >> kLowSumBits);
+    }
+  }
+  return offset;
+}
+
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+
+void PrefixSumsOf(const ScanLayout& layout, const ScanQuery& query,
+                  const uint8_t* prefix, size_t blocks, int16_t* sums) {
+  for (size_t slot = 0; slot < blocks * kScanBlock; ++slot) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < layout.prefix_bytes; ++i) {
+      const uint8_t byte = prefix[layout.PrefixPosition(slot, i)];
+      const uint8_t* low = query.prefix_tables + i * 4 * kTableEntries;
+      for (const size_t index : {byte & 15, byte >> 4}) {
+        sum += low[index] + (low[index + kTableEntries] << kLowSumBits);
+        low += 2 * kTableEntries;
+      }
+    }
+    sums[slot] = static_cast<int16_t>(2 * sum - query.prefix_offset);
+  }
+}
+
+#else  // There are vectors.
+
+using TagU8 = Tag<uint8_t>;
+using TagU16 = Tag<uint16_t>;
+using VecU16 = hn::Vec<TagU16>;
+
+// Bytes that add up, as 16-bit sums of the even and of the odd ones.
+class WideSums {
+ public:
+  HWY_INLINE WideSums() : both_(hn::Zero(TagU16())), odd_(both_) {}
+
+  HWY_INLINE void Add(VecU8 bytes) {
+    const VecU16 pairs = hn::BitCast(TagU16(), bytes);
+    both_ = hn::Add(both_, pairs);
+    odd_ = hn::Add(odd_, hn::ShiftRight<8>(pairs));
+  }
+  HWY_INLINE VecU16 even() const {
+    return hn::Sub(both_, hn::ShiftLeft<8>(odd_));
+  }
+  HWY_INLINE VecU16 odd() const { return odd_; }
+
+ private:
+  VecU16 both_;
+  VecU16 odd_;
+};
+
+// Looks up the lines of one vector of slots, a few at a time.
+#if HWY_TARGET == HWY_AVX3_DL
+
+// Lines after which the bytes of the sums may be full.
+constexpr size_t kLinesPerSum = 6;
+
+HWY_INLINE void LookUpSix(__m512i index, const uint8_t* HWY_RESTRICT tables,
+                          __m512i* low, __m512i* high) {
+  // The instruction ignores the upper two bits of an index.
+  *low = _mm512_add_epi8(
+      *low, _mm512_permutexvar_epi8(index, _mm512_load_si512(tables)));
+  *high = _mm512_add_epi8(
+      *high, _mm512_permutexvar_epi8(index, _mm512_load_si512(tables + 64)));
+}
+
+// `lines` are at most kLinesPerSum.
+HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix, size_t lines,
+                            const uint8_t* HWY_RESTRICT tables, VecU8* low_sum,
+                            VecU8* high_sum) {
+  __m512i low = _mm512_setzero_si512();
+  __m512i high = _mm512_setzero_si512();
+  const __m512i two = _mm512_set1_epi8(0x03);
+  const __m512i four = _mm512_set1_epi8(0x0F);
+  constexpr size_t kTable = 2 * kTableEntries;
+  for (size_t i = 0; i < lines; i += 3) {
+    // What is read twice meets coordinates that do not exist.
+    const __m512i x0 = _mm512_loadu_si512(prefix);
+    const __m512i x1 = i + 1 < lines ? _mm512_loadu_si512(prefix + 64) : x0;
+    const __m512i x2 = i + 2 < lines ? _mm512_loadu_si512(prefix + 128) : x0;
+    __m512i upper = _mm512_srli_epi16(x0, 6);
+    constexpr int kSelect = 0xCA;
+    upper = _mm512_ternarylogic_epi64(two, upper, _mm512_srli_epi16(x1, 4),
+                                      kSelect);
+    upper = _mm512_ternarylogic_epi64(four, upper, _mm512_srli_epi16(x2, 2),
+                                      kSelect);
+    LookUpSix(x0, tables, &low, &high);
+    LookUpSix(upper, tables + 3 * kTable, &low, &high);
+    if (i + 1 < lines) LookUpSix(x1, tables + kTable, &low, &high);
+    if (i + 2 < lines) LookUpSix(x2, tables + 2 * kTable, &low, &high);
+    prefix += 3 * 64;
+    tables += 4 * kTable;
+  }
+  *low_sum = VecU8{low};
+  *high_sum = VecU8{high};
+}
+
+#else
+
+constexpr size_t kLinesPerSum = 4;
+
+HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix, size_t lines,
+                            const uint8_t* HWY_RESTRICT tables, VecU8* low_sum,
+                            VecU8* high_sum) {
+  const TagU8 d;
+  const VecU8 mask = hn::Set(d, 0x0F);
+  VecU8 low = hn::Zero(d);
+  VecU8 high = hn::Zero(d);
+  for (size_t i = 0; i < lines; ++i) {
+    const VecU8 x = hn::LoadU(d, prefix + i * kScanBlock);
+    const VecU8 x0 = hn::And(x, mask);
+    const VecU8 x1 = hn::And(ShiftBytes<4>(x), mask);
+    const uint8_t* table = tables + i * 4 * kTableEntries;
+    const auto look_up = [&](size_t t, VecU8 index) HWY_ATTR {
+      return hn::TableLookupBytes(hn::LoadDup128(d, table + t * kTableEntries),
+                                  index);
+    };
+    low = hn::Add(low, hn::Add(look_up(0, x0), look_up(2, x1)));
+    high = hn::Add(high, hn::Add(look_up(1, x0), look_up(3, x1)));
+  }
+  *low_sum = low;
+  *high_sum = high;
+}
+
+#endif
+
+// `kLines` are the lines of a block, or 0 for layout.prefix_bytes.
+template <size_t kLines>
+HWY_NOINLINE void PrefixSumsLoop(const ScanLayout& layout,
+                                 const ScanQuery& query,
+                                 const uint8_t* HWY_RESTRICT prefix,
+                                 size_t blocks, int16_t* HWY_RESTRICT sums) {
+  const TagU8 d8;
+  const TagU16 d16;
+  const hn::RebindToSigned<TagU16> d16i;
+  constexpr size_t kTableBytesPerSum =
+      kLinesPerSum / kBytesPerGroup * kLookupsPerGroup * 2 * kTableEntries;
+  const size_t lines = kLines == 0 ? layout.prefix_bytes : kLines;
+  const size_t lanes = hn::Lanes(d8);
+  // Sums fit in int16 at the end and wrap in between.
+  const VecU16 offset =
+      hn::Set(d16, static_cast<uint16_t>(query.prefix_offset));
+  for (size_t block = 0; block < blocks; ++block) {
+    for (size_t part = 0; part < kScanBlock; part += lanes) {
+      WideSums low;
+      WideSums high;
+      for (size_t i = 0; i < lines; i += kLinesPerSum) {
+        VecU8 low_sum;
+        VecU8 high_sum;
+        LookUpLines(prefix + part + i * kScanBlock,
+                    std::min(kLinesPerSum, lines - i),
+                    query.prefix_tables + i / kLinesPerSum * kTableBytesPerSum,
+                    &low_sum, &high_sum);
+        low.Add(low_sum);
+        high.Add(high_sum);
+      }
+      const auto finish = [&](VecU16 l, VecU16 h) HWY_ATTR {
+        const VecU16 sum =
+            hn::Add(hn::ShiftLeft<1>(l), hn::ShiftLeft<kLowSumBits + 1>(h));
+        return hn::BitCast(d16i, hn::Sub(sum, offset));
+      };
+      hn::StoreU(finish(low.even(), high.even()), d16i, sums + part / 2);
+      hn::StoreU(finish(low.odd(), high.odd()), d16i,
+                 sums + kScanBlock / 2 + part / 2);
+    }
+    prefix += lines * kScanBlock;
+    sums += kScanBlock;
+  }
+}
+
+void PrefixSumsOf(const ScanLayout& layout, const ScanQuery& query,
+                  const uint8_t* prefix, size_t blocks, int16_t* sums) {
+  switch (layout.prefix_bytes) {
+    case 16:
+      return PrefixSumsLoop<16>(layout, query, prefix, blocks, sums);
+    case 24:
+      return PrefixSumsLoop<24>(layout, query, prefix, blocks, sums);
+    default:
+      return PrefixSumsLoop<0>(layout, query, prefix, blocks, sums);
+  }
+}
+
+#endif  // There are vectors.
+
+// ----------------------------------------------------------------------------
+// Planes in rows: the sum of the integers whose bits are set.
+
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+
+void SumBits(const PlaneIntegers& query, const PlaneRows& rows,
+             absl::Span<const uint32_t> slots, int32_t* sums) {
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const uint8_t* row = rows.first + slots[i] * rows.stride;
+    sums[i] = 0;
+    for (size_t j = 0; j < 8 * rows.bytes; ++j) {
+      sums[i] += (row[j / 8] >> j % 8 & 1) * query.in_order[j];
+    }
+  }
+}
+
+#else
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+// Bits as masks: 64 coordinates need no shift.
+HWY_INLINE VecI32 AddRow(const PlaneIntegers& query, const uint8_t* row,
+                         size_t at, VecI32 sum) {
+  uint64_t bits;
+  std::memcpy(&bits, row + at, sizeof(bits));
+  const __m512i kept = _mm512_maskz_loadu_epi8(bits, query.in_order + 8 * at);
+  return VecI32{_mm512_dpbusd_epi32(sum.raw, _mm512_set1_epi8(1), kept)};
+}
+constexpr size_t kRowStep = 8;
+
+#else
+
+HWY_INLINE VecI32 AddRow(const PlaneIntegers& query, const uint8_t* row,
+                         size_t at, VecI32 sum) {
+  return BitKernel().Add(hn::LoadU(Tag<uint8_t>(), row + at), query.by_bit + at,
+                         query.stride, sum);
+}
+constexpr size_t kRowStep = hn::MaxLanes(Tag<uint8_t>());
+
+#endif
+
+// `kBytes` are the bytes of a row, or 0 for rows.bytes.
+template <size_t kBytes>
+HWY_NOINLINE void SumBitsLoop(const PlaneIntegers& query, const PlaneRows& rows,
+                              absl::Span<const uint32_t> slots,
+                              int32_t* HWY_RESTRICT sums) {
+  const Tag<int32_t> d32;
+  const hn::FixedTag<int32_t, 4> d4;
+  const size_t bytes = kBytes == 0 ? rows.bytes : kBytes;
+  const size_t n = slots.size();
+  for (size_t i = 0; i < std::min(n, kAhead); ++i) {
+    PrefetchRow(rows.first + slots[i] * rows.stride, bytes);
+  }
+  for (size_t i = 0; i < n; i += 4) {
+    const uint8_t* at[4];
+    for (size_t r = 0; r < 4; ++r) {
+      at[r] = rows.first + slots[std::min(i + r, n - 1)] * rows.stride;
+      if (i + r + kAhead < n) {
+        PrefetchRow(rows.first + slots[i + r + kAhead] * rows.stride, bytes);
+      }
+    }
+    VecI32 a = hn::Zero(d32);
+    VecI32 b = hn::Zero(d32);
+    VecI32 c = hn::Zero(d32);
+    VecI32 d = hn::Zero(d32);
+    for (size_t j = 0; j < bytes; j += kRowStep) {
+      a = AddRow(query, at[0], j, a);
+      b = AddRow(query, at[1], j, b);
+      c = AddRow(query, at[2], j, c);
+      d = AddRow(query, at[3], j, d);
+    }
+    const auto total = SumLanes4(a, b, c, d);
+    if (i + 4 <= n) {
+      hn::StoreU(total, d4, sums + i);
+    } else {
+      HWY_ALIGN int32_t last[4];
+      hn::Store(total, d4, last);
+      std::memcpy(sums + i, last, (n - i) * sizeof(int32_t));
+    }
+  }
+}
+
+void SumBits(const PlaneIntegers& query, const PlaneRows& rows,
+             absl::Span<const uint32_t> slots, int32_t* sums) {
+  switch (rows.bytes) {
+    case 32:  // The rest of 384 dimensions,
+      return SumBitsLoop<32>(query, rows, slots, sums);
+    case 48:  // and a plane of it.
+      return SumBitsLoop<48>(query, rows, slots, sums);
+    default:
+      return SumBitsLoop<0>(query, rows, slots, sums);
+  }
+}
+
+#endif
+
+void SignSumsOf(const ScanLayout& layout, const ScanQuery& query,
+                const ScanColumns& columns, absl::Span<const uint32_t> slots,
+                const int16_t* prefix_sums, int32_t* sums) {
+  if (layout.rest_bytes == 0) {
+    std::copy(prefix_sums, prefix_sums + slots.size(), sums);
+    return;
+  }
+  SumBits(query.rest, {columns.rest, layout.rest_bytes, layout.rest_bytes},
+          slots, sums);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    sums[i] = prefix_sums[i] + 2 * sums[i] - query.rest.total;
+  }
+}
+
+void SketchSumsOf(const ScanLayout& layout, const ScanQuery& query,
+                  const ScanColumns& columns, absl::Span<const uint32_t> slots,
+                  float* sums) {
+  const size_t plane = (layout.low_planes - 1) * layout.plane_bytes;
+  int32_t part[kSlotsPerPart];
+  for (size_t start = 0; start < slots.size(); start += kSlotsPerPart) {
+    const auto some = slots.subspan(start, kSlotsPerPart);
+    SumBits(query.sketch,
+            {columns.low + plane, layout.low_bytes, layout.plane_bytes}, some,
+            part);
+    for (size_t i = 0; i < some.size(); ++i) {
+      sums[start + i] = static_cast<float>(2 * part[i] - query.sketch.total);
+    }
+  }
+}
+
+// ----------------------------------------------------------------------------
+// Full codes.
+
+// Levels that are weighted sums of the bits of the code.
+void FullSumsLinear(const CodeScan::Tables& tables, const ScanQuery& query,
+                    const ScanColumns& columns,
+                    absl::Span<const uint32_t> slots, const int32_t* sign_sums,
+                    float* HWY_RESTRICT sums) {
+  const ScanLayout& layout = tables.layout;
+  const auto planes = static_cast<size_t>(layout.level_bits);
+  const int64_t total = query.levels.total;
+  for (size_t start = 0; start < slots.size(); start += kSlotsPerPart) {
+    const auto some = slots.subspan(start, kSlotsPerPart);
+    const size_t n = some.size();
+    int64_t all[kSlotsPerPart];
+    int32_t part[kSlotsPerPart];
+    for (size_t i = 0; i < n; ++i) {
+      const int64_t set = (sign_sums[start + i] + total) / 2;
+      all[i] = tables.first * total + tables.weights[0] * set;
+    }
+    for (size_t p = 1; p < planes; ++p) {
+      SumBits(query.levels,
+              {columns.low + (p - 1) * layout.plane_bytes, layout.low_bytes,
+               layout.plane_bytes},
+              some, part);
+      for (size_t i = 0; i < n; ++i) {
+        all[i] += int64_t{tables.weights[p]} * part[i];
+      }
+    }
+    for (size_t i = 0; i < n; ++i) {
+      sums[start + i] = static_cast<float>(all[i]);
+    }
+  }
+}
+
+// The planes of one code.
+struct CodePlanes {
+  const uint8_t* sign;
+  const uint8_t* low;
+  size_t bytes;  // Of a plane.
+
+  // The plane of bit `bit` of `bits`.
+  const uint8_t* plane(int bits, int bit) const {
+    return bit == bits - 1 ? sign
+                           : low + static_cast<size_t>(bits - 2 - bit) * bytes;
+  }
+};
+
+#if HWY_TARGET != HWY_AVX3_DL
+
+// Any width: puts codes together, looks levels up.
+HWY_NOINLINE int64_t SumCodePlain(const CodeTables& tables,
+                                  const ScanQuery& query,
+                                  const CodePlanes& code) {
+  int64_t sum = 0;
+  for (size_t i = 0; i < code.bytes; ++i) {
+    uint64_t group = 0;
+    for (int bit = 0; bit < tables.bits; ++bit) {
+      group |= SpreadBits(code.plane(tables.bits, bit)[i]) << bit;
+    }
+    int32_t part = 0;
+    for (size_t t = 0; t < 8; ++t, group >>= 8) {
+      part += int32_t{tables.levels[group & 0xFF]} *
+              query.levels.in_order[8 * i + t];
+    }
+    sum += part;
+  }
+  return sum;
+}
+
+#endif
+
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+
+// Puts up to four bits of each coordinate together: from planes p3 (the most
+// significant) to p0, zero if there is none. The low half of byte i of
+// nibbles[t] is of coordinate 8 * i + t, the high half of 8 * i + t + 4.
+HWY_INLINE void JoinPlanes(VecU8 p3, VecU8 p2, VecU8 p1, VecU8 p0,
+                           VecU8 nibbles[4]) {
+  const Tag<uint8_t> d;
+  const Tag<uint16_t> d16;
+  const VecU8 even = hn::Set(d, 0x55);
+  const VecU8 odd = hn::Set(d, 0xAA);
+  const VecU8 lower = hn::Set(d, 0x33);
+  const VecU8 upper = hn::Set(d, 0xCC);
+  const auto up = [&](VecU8 x, auto shift) HWY_ATTR {
+    return hn::BitCast(
+        d, hn::ShiftLeft<decltype(shift)::value>(hn::BitCast(d16, x)));
+  };
+  using One = std::integral_constant<int, 1>;
+  using Two = std::integral_constant<int, 2>;
+  // Pairs of bits: those of even coordinates and those of odd ones.
+  const VecU8 e0 = hn::Or(hn::And(p0, even), up(hn::And(p1, even), One()));
+  const VecU8 o0 = hn::Or(hn::And(ShiftBytes<1>(p0), even), hn::And(p1, odd));
+  const VecU8 e1 = hn::Or(hn::And(p2, even), up(hn::And(p3, even), One()));
+  const VecU8 o1 = hn::Or(hn::And(ShiftBytes<1>(p2), even), hn::And(p3, odd));
+  nibbles[0] = hn::Or(hn::And(e0, lower), up(hn::And(e1, lower), Two()));
+  nibbles[1] = hn::Or(hn::And(o0, lower), up(hn::And(o1, lower), Two()));
+  nibbles[2] = hn::Or(hn::And(ShiftBytes<2>(e0), lower), hn::And(e1, upper));
+  nibbles[3] = hn::Or(hn::And(ShiftBytes<2>(o0), lower), hn::And(o1, upper));
+}
+
+HWY_INLINE VecI32 AddProductsOf(VecU8 u, const int8_t* q, VecI32 sum) {
+  const VecI8 integers = hn::LoadU(Tag<int8_t>(), q);
+#if HWY_TARGET == HWY_AVX3_DL
+  return AddProducts(u, integers, sum);
+#else
+  return AddPairs(PairProducts(u, integers), sum);
+#endif
+}
+
+// 3 and 4 bits: levels are bytes below 128 in a table of 16.
+template <int kBits>
+HWY_NOINLINE int64_t SumCodeNibbles(const CodeTables& tables,
+                                    const ScanQuery& query,
+                                    const CodePlanes& code) {
+  const Tag<uint8_t> d;
+  const Tag<int32_t> d32;
+  const VecU8 table = hn::LoadDup128(d, tables.level_low);
+  const VecU8 mask = hn::Set(d, 0x0F);
+  VecI32 sum0 = hn::Zero(d32);
+  VecI32 sum1 = hn::Zero(d32);
+  const size_t stride = query.levels.stride;
+  for (size_t i = 0; i < code.bytes; i += hn::Lanes(d)) {
+    const auto plane = [&](int bit) HWY_ATTR {
+      return bit < kBits ? hn::LoadU(d, code.plane(kBits, bit) + i)
+                         : hn::Zero(d);
+    };
+    VecU8 nibbles[4];
+    JoinPlanes(plane(3), plane(2), plane(1), plane(0), nibbles);
+    const int8_t* q = query.levels.by_bit + i;
+    for (size_t t = 0; t < 4; ++t, q += stride) {
+      const VecU8 u0 = hn::TableLookupBytes(table, hn::And(nibbles[t], mask));
+      const VecU8 u1 =
+          hn::TableLookupBytes(table, hn::And(ShiftBytes<4>(nibbles[t]), mask));
+      sum0 = AddProductsOf(u0, q, sum0);
+      sum1 = AddProductsOf(u1, q + 4 * stride, sum1);
+    }
+  }
+  const int32_t sum = hn::GetLane(hn::SumOfLanes(d32, hn::Add(sum0, sum1)));
+  return sum - int64_t{query.levels.total} * tables.offset;
+}
+
+#endif
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+// 5 to 8 bits.
+template <int kBits>
+HWY_NOINLINE int64_t SumCodeBytes(const CodeTables& tables,
+                                  const ScanQuery& query,
+                                  const CodePlanes& code) {
+  const Tag<uint8_t> d;
+  const ByteTable<kBits> low(tables.level_low);
+  const ByteTable<kBits> high(tables.level_high);
+  __m512i low_sum = _mm512_setzero_si512();
+  __m512i high_sum = _mm512_setzero_si512();
+  const VecU8 low_half = hn::Set(d, 0x0F);
+  const VecU8 high_half = hn::Set(d, 0xF0);
+  const size_t stride = query.levels.stride;
+  for (size_t i = 0; i < code.bytes; i += 64) {
+    const auto plane = [&](int bit) HWY_ATTR {
+      return bit < kBits ? hn::LoadU(d, code.plane(kBits, bit) + i)
+                         : hn::Zero(d);
+    };
+    VecU8 lower[4];
+    VecU8 upper[4];
+    JoinPlanes(plane(3), plane(2), plane(1), plane(0), lower);
+    JoinPlanes(plane(7), plane(6), plane(5), plane(4), upper);
+    const int8_t* q = query.levels.by_bit + i;
+    const auto add = [&](VecU8 codes, const int8_t* values) HWY_ATTR {
+      const __m512i integers = _mm512_loadu_si512(values);
+      low_sum = _mm512_dpbusd_epi32(low_sum, low.Lookup(codes.raw), integers);
+      if constexpr (kBits >= 6) {
+        high_sum =
+            _mm512_dpbusd_epi32(high_sum, high.Lookup(codes.raw), integers);
+      }
+    };
+    for (size_t t = 0; t < 4; ++t, q += stride) {
+      add(hn::Or(hn::And(lower[t], low_half),
+                 hn::BitCast(d, hn::ShiftLeft<4>(hn::BitCast(
+                                    TagU16(), hn::And(upper[t], low_half))))),
+          q);
+      add(hn::Or(hn::And(ShiftBytes<4>(lower[t]), low_half),
+                 hn::And(upper[t], high_half)),
+          q + 4 * stride);
+    }
+  }
+  // Each is at most 65535 * 255 * 127 < 2^31.
+  return int64_t{_mm512_reduce_add_epi32(low_sum)} +
+         256 * int64_t{_mm512_reduce_add_epi32(high_sum)} -
+         int64_t{query.levels.total} * tables.offset;
+}
+
+#endif
+
+HWY_INLINE int64_t SumCode(const CodeTables& tables, const ScanQuery& query,
+                           const CodePlanes& code) {
+  switch (tables.bits) {
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+    case 3:
+      return SumCodeNibbles<3>(tables, query, code);
+    case 4:
+      return SumCodeNibbles<4>(tables, query, code);
+#endif
+#if HWY_TARGET == HWY_AVX3_DL
+    case 5:
+      return SumCodeBytes<5>(tables, query, code);
+    case 6:
+      return SumCodeBytes<6>(tables, query, code);
+    case 7:
+      return SumCodeBytes<7>(tables, query, code);
+    default:
+      return SumCodeBytes<8>(tables, query, code);
+#else
+    default:
+      return SumCodePlain(tables, query, code);
+#endif
+  }
+}
+
+void FullSumsOf(const CodeScan::Tables& tables, const ScanQuery& query,
+                const ScanColumns& columns, absl::Span<const uint32_t> slots,
+                const int32_t* sign_sums, float* sums) {
+  if (tables.linear) {
+    return FullSumsLinear(tables, query, columns, slots, sign_sums, sums);
+  }
+  const ScanLayout& layout = tables.layout;
+  alignas(64) uint8_t sign[kMaxPlaneBytes + kScanPadding];
+  // Meets zeros of the query.
+  std::memset(sign + layout.plane_bytes, 0, kScanPadding);
+  constexpr size_t kNear = 2;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (i + kNear < slots.size()) {
+      const size_t slot = slots[i + kNear];
+      const uint8_t* line = columns.prefix + layout.PrefixPosition(slot, 0);
+      for (size_t j = 0; j < layout.prefix_bytes; ++j) {
+        hwy::Prefetch(line + 64 * j);
+      }
+      if (layout.rest_bytes != 0) {
+        PrefetchRow(columns.rest + slot * layout.rest_bytes, layout.rest_bytes);
+      }
+      PrefetchRow(columns.low + slot * layout.low_bytes, layout.low_bytes);
+    }
+    CopySignPlane(layout, columns, slots[i], sign);
+    sums[i] = static_cast<float>(SumCode(
+        tables.codes, query,
+        {sign, columns.low + slots[i] * layout.low_bytes, layout.plane_bytes}));
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace corkscrew
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,134 @@
+#ifndef CORKSCREW_QUANT_CODE_SCAN_H_
+#define CORKSCREW_QUANT_CODE_SCAN_H_
+
+// The integer sums of a search over the columns of scan_layout.h
+// (docs/quantizer.md, 1.2 and 2.14), stage by stage: the prefix of the sign
+// plane for whole blocks, the sign plane and the full code for lists of slots.
+// All sums are exact, hence equal on every CPU.
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "corkscrew/metric.h"
+#include "corkscrew/quantizer.h"
+#include "hwy/aligned_allocator.h"
+#include "quant/code_sums.h"
+#include "quant/scan_layout.h"
+
+namespace corkscrew {
+
+// Integers that a plane is multiplied with, in the orders of the kernels.
+struct PlaneIntegers {
+  // Coordinate 8 * i + t at t * stride + i: those that share a bit position.
+  // 0 where there is no coordinate.
+  const int8_t* by_bit = nullptr;
+  size_t stride = 0;
+  const int8_t* in_order = nullptr;  // 0 after the last coordinate.
+  int32_t total = 0;                 // Of all coordinates.
+};
+
+// What turns sums into stage scores; see StageScores().
+struct StageUnits {
+  float query = 0;  // sq; for prefix sums, sq times dim by prefix coordinates.
+  float level = 0;  // kd of one bit, rounded to float.
+  float norm2 = 0;  // nq2
+};
+
+// The integers of one query (2.13) as the scan kernels read them. Immutable,
+// movable. Belongs to the CodeScan that made it.
+struct ScanQuery {
+  // Lookup tables of the prefix; what they hold is up to the SIMD target.
+  const uint8_t* prefix_tables = nullptr;
+  // What the prefix sum of a slot is less than twice the sum that its bits find
+  // there.
+  int32_t prefix_offset = 0;
+  int32_t prefix_magnitude = 0;  // No prefix sum is larger.
+
+  PlaneIntegers rest;    // Of the sign plane after the prefix.
+  PlaneIntegers levels;  // All coordinates.
+  PlaneIntegers sketch;  // Mode kIp only.
+  StageUnits prefix_units;
+  StageUnits sign_units;
+
+  hwy::AlignedFreeUniquePtr<uint8_t[]> memory;  // Of the arrays.
+};
+
+// Sums for the codes of one quantizer. Immutable: thread-safe. The functions
+// allocate nothing, but for Prepare().
+class CodeScan {
+ public:
+  explicit CodeScan(const Quantizer& quantizer);
+
+  const ScanLayout& layout() const { return tables_.layout; }
+
+  ScanQuery Prepare(const PreparedQuery& query) const;
+
+  // Sets sums[i] to the prefix sum of slot i: the sum over the coordinates of
+  // the prefix of the query's integer where the sign bit is 1, less where it is
+  // 0. `prefix` [blocks, prefix_bytes, 64], `sums` [blocks * 64].
+  void PrefixSums(const ScanQuery& query, const uint8_t* prefix, size_t blocks,
+                  int16_t* sums) const;
+
+  // As PrefixSums() for several queries, which share the passes over memory:
+  // sums[q * stride + i] is that of query q.
+  void PrefixSums(absl::Span<const ScanQuery* const> queries,
+                  const uint8_t* prefix, size_t blocks, int16_t* sums,
+                  size_t stride) const;
+
+  // Sets sums[i] to the same sum over all coordinates (A1 of 2.14) of
+  // slots[i], whose prefix sum is prefix_sums[i]. Rows that lie ahead are
+  // prefetched: slots are best in ascending order.
+  void SignSums(const ScanQuery& query, const ScanColumns& columns,
+                absl::Span<const uint32_t> slots, const int16_t* prefix_sums,
+                int32_t* sums) const;
+
+  // Sets sums[i] to A of 2.14 for slots[i], whose sum over the sign plane is
+  // sign_sums[i], converted to float in one rounding.
+  void FullSums(const ScanQuery& query, const ScanColumns& columns,
+                absl::Span<const uint32_t> slots, const int32_t* sign_sums,
+                float* sums) const;
+
+  // Mode kIp only: sets sums[i] to A2 of 2.14, as FullSums().
+  void SketchSums(const ScanQuery& query, const ScanColumns& columns,
+                  absl::Span<const uint32_t> slots, float* sums) const;
+
+  // Sets scores[i] to the score of 2.14 with the sum sums[i] of FullSums() and,
+  // in mode kIp, sketch_sums[i] of SketchSums() (otherwise null). What
+  // Quantizer::Score() gives for the canonical codes. `query` is the one that
+  // Prepare() got. `sums`, `scalars`, `scores` [n].
+  void FullScores(const PreparedQuery& query, Metric metric, const float* sums,
+                  const float* sketch_sums, const CodeScalars* scalars,
+                  size_t n, float* scores) const;
+
+  // For the kernels.
+  struct Tables {
+    explicit Tables(const QuantizerParams& params);
+
+    ScanLayout layout;
+    CodeTables codes;
+    // Whether a level is first + weights[0] * sign bit + weights[1] * next bit
+    // + ..., as it is for 1 and 2 bits and the uniform codebook.
+    bool linear = false;
+    int32_t weights[8] = {};
+    int32_t first = 0;
+    double level_unit = 0;  // kd
+  };
+
+ private:
+  Tables tables_;
+};
+
+// Sets scores[i] to the stage score (docs/quantizer.md, 1.2) of sum sums[i]:
+//   kCosine  float(sum)
+//   kDot     float(sum) * norm32
+//   kL2      (nx2 + nq2) - 2 * dot, dot = ((float(sum) * query) * norm32) *
+//            level; smaller is better; may be negative
+// `sums`, `scalars`, `scores` [n]; `units` are those of the kind of sums.
+void StageScores(Metric metric, const StageUnits& units, const int32_t* sums,
+                 const CodeScalars* scalars, size_t n, float* scores);
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_QUANT_CODE_SCAN_H_
