@@ -8,9 +8,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "base/file_system.h"
 
 namespace corkscrew {
@@ -19,20 +22,29 @@ namespace corkscrew {
 class DirectoryLock {
  public:
   // Locks the directory `path`. Creates it (mode 0700; its parent must exist)
-  // if `create`.
+  // if `create`. Waits at most `timeout` while another process holds it, but
+  // not for one that has announced addresses.
   //   NotFound            no directory, and not `create`; or no parent
-  //   FailedPrecondition  another process holds it (names the pid), or `path`
-  //                       is not a directory
+  //   FailedPrecondition  another process holds it (names the pid and the
+  //                       addresses, which are also in kLockHolderPayload of
+  //                       base/lock_holder.h), or `path` is not a directory
   //   PermissionDenied, ResourceExhausted, Unavailable  as the system says
   static absl::StatusOr<std::unique_ptr<DirectoryLock>> Acquire(
-      FileSystem& files, const std::string& path, bool create);
+      FileSystem& files, const std::string& path, bool create,
+      absl::Duration timeout = absl::ZeroDuration());
   ~DirectoryLock();
   DirectoryLock(const DirectoryLock&) = delete;
   DirectoryLock& operator=(const DirectoryLock&) = delete;
 
+  // Tells others where this process serves the database, at most 16 addresses
+  // of at most 256 bytes without line breaks. Replaces the last ones.
+  absl::Status Announce(absl::Span<const std::string> addresses);
+
  private:
-  explicit DirectoryLock(int fd) : fd_(fd) {}
+  explicit DirectoryLock(int fd, std::string path)
+      : fd_(fd), path_(std::move(path)) {}
   const int fd_;
+  const std::string path_;  // Of the lock file.
 };
 
 // Identity of the file OPEN, which a copied directory does not have.

@@ -96,9 +96,10 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(
     const std::string& path, const Options& options,
     const Environment& environment) {
   std::shared_ptr<Engine> engine(new Engine(path, options, environment));
-  CORKSCREW_ASSIGN_OR_RETURN(engine->lock_,
-                             DirectoryLock::Acquire(*environment.files, path,
-                                                    options.create_if_missing));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      engine->lock_,
+      DirectoryLock::Acquire(*environment.files, path,
+                             options.create_if_missing, options.lock_timeout));
   CORKSCREW_RETURN_IF_ERROR(CheckStoreIsThere(*environment.files, path));
   if (options.create_if_missing) {
     CORKSCREW_RETURN_IF_ERROR(MakeDirectory(*environment.files, path, "store"));
@@ -241,6 +242,12 @@ absl::Status Engine::Close() {
   store_.reset();
   lock_.reset();
   return status;
+}
+
+absl::Status Engine::Announce(absl::Span<const std::string> addresses) {
+  Call running(*this);
+  CORKSCREW_RETURN_IF_ERROR(running.Begin());
+  return lock_ != nullptr ? lock_->Announce(addresses) : absl::OkStatus();
 }
 
 absl::Status Engine::Run(Commit* commit) {

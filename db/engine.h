@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "corkscrew/db.h"
 #include "db/call_gate.h"
 #include "db/collection_registry.h"
@@ -42,6 +43,9 @@ class Engine {
   // Waits for running calls, marks the directory as cleanly closed and releases
   // it. Only the first call does something.
   absl::Status Close();
+
+  // Says in the lock file where this database is served.
+  absl::Status Announce(absl::Span<const std::string> addresses);
 
   // A running call. Close() waits for its end.
   class Call {

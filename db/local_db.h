@@ -37,6 +37,9 @@ class LocalDb : public Db {
   absl::StatusOr<std::vector<CollectionInfo>> ListCollections(
       const CallOptions& call) override;
   absl::StatusOr<DbStats> Stats(const CallOptions& call) override;
+  absl::Status Announce(absl::Span<const std::string> addresses) override {
+    return engine_->Announce(addresses);
+  }
   absl::Status Close() override { return engine_->Close(); }
 
  private:

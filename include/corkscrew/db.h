@@ -26,6 +26,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "corkscrew/backup.h"
 #include "corkscrew/collection.h"
 #include "corkscrew/embedder.h"
 
@@ -43,6 +45,11 @@ struct Options {
   // writes within a second. Writes answer FailedPrecondition; nothing in the
   // directory is changed. create_if_missing does not count.
   bool read_only = false;
+
+  // How long Db::Open() waits while another process holds the directory. One
+  // that serves it as a node is not waited for: connect to it, or use
+  // OpenOrConnect().
+  absl::Duration lock_timeout = absl::ZeroDuration();
 
   // Memory for cached blocks of the store, in bytes.
   size_t block_cache_bytes = size_t{32} << 20;
@@ -88,8 +95,8 @@ struct MemoryStats {
 struct DbStats {
   DbState state = DbState::kWritable;
   std::string state_reason = {};  // Why it is not writable.
-  Uuid uuid = {};     // Of the database,
-  Uuid replica = {};  // of this replica,
+  Uuid uuid = {};                 // Of the database,
+  Uuid replica = {};              // of this replica,
   uint64_t incarnation = 0;
   uint32_t format_version = 0;
   std::vector<CollectionStats> collections = {};  // By name.
@@ -105,8 +112,9 @@ class Db {
   // processes.
   //   InvalidArgument     the path is empty
   //   NotFound            none there, and create_if_missing is false
-  //   FailedPrecondition  another process holds it (names its pid); the format
-  //                       version or a required feature is unknown
+  //   FailedPrecondition  another process holds it (names its pid, and the
+  //                       addresses of a node); the format version or a
+  //                       required feature is unknown
   //   DataLoss            the store is damaged; nothing was changed
   //   PermissionDenied, Unavailable, ResourceExhausted  as the system says
   static absl::StatusOr<std::unique_ptr<Db>> Open(absl::string_view path,
@@ -140,6 +148,37 @@ class Db {
       const CallOptions& call = {}) = 0;
 
   virtual absl::StatusOr<DbStats> Stats(const CallOptions& call = {}) = 0;
+
+  // Takes a snapshot of everything written before, while writes go on. `where`
+  // is a directory that must not exist, whose parent must; on a node, a name
+  // below the directory that the node was given for backups.
+  //   AlreadyExists       it exists
+  //   FailedPrecondition  opened read-only; a node without such a directory
+  virtual absl::StatusOr<BackupContent> Snapshot(
+      absl::string_view where, const BackupOptions& options = {},
+      const CallOptions& call = {}) {
+    (void)where, (void)options, (void)call;
+    return absl::UnimplementedError("Snapshot");
+  }
+
+  // Adds a generation with everything written before to the repository in the
+  // directory `where`, which is made if there is none; only files that it does
+  // not have yet are copied. On a node, a name as with Snapshot().
+  //   FailedPrecondition  opened read-only; a node without such a directory;
+  //                       another process uses the repository
+  virtual absl::StatusOr<BackupInfo> Backup(absl::string_view where,
+                                            const BackupOptions& options = {},
+                                            const CallOptions& call = {}) {
+    (void)where, (void)options, (void)call;
+    return absl::UnimplementedError("Backup");
+  }
+
+  // For servers: tells processes that find the directory locked where this one
+  // serves it. Replaces what was said before; none: nowhere.
+  virtual absl::Status Announce(absl::Span<const std::string> addresses) {
+    (void)addresses;
+    return absl::OkStatus();
+  }
 
   // Finishes running calls, then releases everything. Later calls, also of
   // collections, fail with FailedPrecondition. Idempotent. The destructor
