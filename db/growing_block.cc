@@ -28,13 +28,13 @@ GrowingBlock::Chunk::Chunk(size_t size, size_t code_bytes, size_t rescore_dim)
   for (size_t i = 0; i < size; ++i) new (&died[i]) std::atomic<Lamport>(kAlive);
 }
 
-void GrowingBlock::Add(const IndexEntry& entry) {
+GrowingBlock::Added GrowingBlock::Add(const IndexEntry& entry) {
   const BodyKey& body = *entry.body;
   const auto id_of = [this](uint32_t slot) { return id(slot); };
   if (entry.metadata == nullptr) {
     const uint32_t latest = latest_.Find(body.id, id_of);
-    if (latest != StringTable::kNone) EndLife(latest, body.lamport);
-    return;
+    const bool known = latest != StringTable::kNone;
+    return {known, known && EndLife(latest, body.lamport)};
   }
   assert(entry.code.size() == code_bytes_);
   assert(rescore_dim_ == 0 || entry.original.size() == rescore_dim_);
@@ -64,20 +64,25 @@ void GrowingBlock::Add(const IndexEntry& entry) {
     chunk.n2[i] = LengthsOf(entry.original).n2;
   }
   const auto slot = static_cast<uint32_t>(slots_++);
-  ++alive_;
   const uint32_t before = latest_.Set(body.id, slot, id_of);
-  if (before != StringTable::kNone) EndLife(before, body.lamport);
+  const bool known = before != StringTable::kNone;
+  return {known, known && EndLife(before, body.lamport)};
 }
 
-void GrowingBlock::EndLife(uint32_t slot, Lamport at) {
+uint32_t GrowingBlock::FindLatest(absl::string_view id) const {
+  static_assert(kNone == StringTable::kNone);
+  return latest_.Find(id, [this](uint32_t slot) { return this->id(slot); });
+}
+
+bool GrowingBlock::EndLife(size_t slot, Lamport at) {
   const Map::Place place = Map::Find(slot);
   std::atomic<Lamport>& died = chunks_[place.chunk]->died[place.offset];
   // A tombstone may have come before.
-  if (died.load(std::memory_order_relaxed) != kAlive) return;
+  if (died.load(std::memory_order_relaxed) != kAlive) return false;
   // Ordered by Publish(): a reader at an earlier time finds the slot alive
   // whether it sees this or not.
   died.store(at, std::memory_order_relaxed);
-  --alive_;
+  return true;
 }
 
 uint32_t GrowingBlock::MetadataNumber(const Metadata& metadata) {
@@ -98,7 +103,6 @@ void GrowingBlock::Publish(Lamport now) {
   // The time last: who sees it sees at least these slots. A reader that sees
   // more slots than belong to its time finds them not yet born.
   published_slots_.store(slots_, std::memory_order_release);
-  published_alive_.store(alive_, std::memory_order_release);
   published_now_.store(now, std::memory_order_release);
 }
 
@@ -109,7 +113,7 @@ GrowingBlock::Snapshot GrowingBlock::snapshot() const {
   return snapshot;
 }
 
-GrowingBlock::Run GrowingBlock::RunAt(size_t first, size_t last) const {
+SlotBlock::Run GrowingBlock::RunAt(size_t first, size_t last) const {
   const Map::Place place = Map::Find(first);
   const Chunk& chunk = *chunks_[place.chunk];
   return {std::min(last - first, Map::Size(place.chunk) - place.offset),

@@ -1,14 +1,12 @@
 #ifndef CORKSCREW_DB_GROWING_BLOCK_H_
 #define CORKSCREW_DB_GROWING_BLOCK_H_
 
-// The slots of an index, in columns: one slot per version that is not a
-// tombstone, alive for Lamport times [born, died). Slots are only appended, in
-// chunks that never move; of a slot that is there only `died` changes, once.
+// The block that takes new slots. Slots are only appended, in chunks that never
+// move.
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -19,6 +17,7 @@
 #include "corkscrew/record.h"
 #include "db/byte_arena.h"
 #include "db/index.h"
+#include "db/slot_block.h"
 #include "db/stable_vector.h"
 #include "db/string_table.h"
 
@@ -50,9 +49,8 @@ class Column {
 
 // One writer at a time calls Add() and Publish(); any thread calls the rest,
 // with slots below a count that it got from snapshot().
-class GrowingBlock {
+class GrowingBlock : public SlotBlock {
  public:
-  static constexpr Lamport kAlive = std::numeric_limits<Lamport>::max();
   static constexpr size_t kNoRescoreColumn = 0;
 
   // `rescore_dim` is the dimension, or kNoRescoreColumn.
@@ -60,7 +58,11 @@ class GrowingBlock {
       : code_bytes_(code_bytes), rescore_dim_(rescore_dim) {}
 
   // As Index::Add(). At most 2^32 - 1 slots.
-  void Add(const IndexEntry& entry);
+  struct Added {
+    bool known;  // This block had the id before.
+    bool ended;  // A slot of this block has died of it.
+  };
+  Added Add(const IndexEntry& entry);
   // As Index::Publish().
   void Publish(Lamport now);
 
@@ -71,66 +73,56 @@ class GrowingBlock {
   };
   Snapshot snapshot() const;
 
-  // Slots that are alive at the published time.
-  size_t alive() const {
-    return published_alive_.load(std::memory_order_acquire);
+  Run RunAt(size_t first, size_t last) const override;
+
+  Lamport born(size_t slot) const override {
+    const auto [chunk, i] = Find(slot);
+    return chunk.born[i];
   }
-
-  // Slots [first, first + size) whose columns lie one after the other.
-  struct Run {
-    size_t size;
-    const uint8_t* codes;        // [size, code_bytes]
-    const CodeScalars* scalars;  // [size]
-  };
-  // Returns the run from `first` to `last` or the end of the chunk.
-  Run RunAt(size_t first, size_t last) const;
-
-  // Whether the slot is the version of its record at time `at`.
-  bool IsAlive(size_t slot, Lamport at) const {
+  Lamport died(size_t slot) const override {
+    const auto [chunk, i] = Find(slot);
+    return chunk.died[i].load(std::memory_order_relaxed);
+  }
+  bool IsAlive(size_t slot, Lamport at) const override {
     const auto [chunk, i] = Find(slot);
     return chunk.born[i] <= at &&
            at < chunk.died[i].load(std::memory_order_relaxed);
   }
 
-  absl::string_view id(size_t slot) const {
+  absl::string_view id(size_t slot) const override {
     const auto [chunk, i] = Find(slot);
     return ids_.Get(chunk.ids_begin + chunk.id[i]);
   }
-  BodyKey body(size_t slot) const;
+  BodyKey body(size_t slot) const override;
 
-  // Equal metadata has one row (metadata_row.h), numbered from 0.
-  uint32_t metadata_number(size_t slot) const {
+  uint32_t metadata_number(size_t slot) const override {
     const auto [chunk, i] = Find(slot);
     return chunk.metadata[i];
   }
-  absl::string_view metadata_row(uint32_t number) const {
+  absl::string_view metadata_row(uint32_t number) const override {
     return metadata_.Get(metadata_positions_[number]);
   }
-  // How many rows the slots of a snapshot taken before have, or more.
-  size_t metadata_rows() const {
+  size_t metadata_rows() const override {
     return metadata_rows_.load(std::memory_order_acquire);
   }
 
-  // The rescore column.
-  struct RescoreRow {
-    absl::Span<const uint16_t> row;  // [dim] bfloat16
-    double n2;                       // dot8 of the original with itself.
-    float error;                     // Bound of the row's rounding error.
-  };
-  RescoreRow rescore_row(size_t slot) const {
+  RescoreRow rescore_row(size_t slot) const override {
     const auto [chunk, i] = Find(slot);
     return {{chunk.rows.get() + i * rescore_dim_, rescore_dim_},
             chunk.n2[i],
             chunk.error[i]};
   }
 
-  // Memory in use, at its real capacity.
-  size_t index_bytes() const {
+  // At the real capacity of all arrays.
+  size_t index_bytes() const override {
     return index_bytes_.load(std::memory_order_relaxed);
   }
-  size_t rescore_bytes() const {
+  size_t rescore_bytes() const override {
     return rescore_bytes_.load(std::memory_order_relaxed);
   }
+
+  uint32_t FindLatest(absl::string_view id) const override;
+  bool EndLife(size_t slot, Lamport at) override;
 
  private:
   // 64 slots in a small collection; 1024 from the fifth chunk on, so that at
@@ -165,7 +157,6 @@ class GrowingBlock {
   }
 
   uint32_t MetadataNumber(const Metadata& metadata);
-  void EndLife(uint32_t slot, Lamport at);
   void CountBytes();
 
   const size_t code_bytes_;
@@ -180,14 +171,12 @@ class GrowingBlock {
 
   // The writer's own.
   size_t slots_ = 0;
-  size_t alive_ = 0;
   size_t chunk_slots_ = 0;        // Room for slots in all chunks.
   StringTable latest_;            // Id -> slot of its latest version.
   StringTable metadata_numbers_;  // Row -> its number.
 
   std::atomic<Lamport> published_now_ = 0;
   std::atomic<size_t> published_slots_ = 0;
-  std::atomic<size_t> published_alive_ = 0;
   std::atomic<size_t> metadata_rows_ = 0;
   std::atomic<size_t> index_bytes_ = 0;
   std::atomic<size_t> rescore_bytes_ = 0;

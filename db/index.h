@@ -49,6 +49,8 @@ struct IndexOptions {
   Metric metric = Metric::kCosine;
   bool rescore_column = true;  // False with Originals::kCodesOnly.
   size_t threads = 1;          // Most threads one search may use.
+  size_t seal_slots = 0;  // Blocks end at the first Publish() with this many
+                          // slots; 0: there is one block.
 };
 
 // A version to add. Borrows.
@@ -78,7 +80,8 @@ struct IndexHit {
 };
 
 // One writer at a time (Add, Publish); any number of concurrent readers, which
-// never wait for it and see whole Puts only: what has been published.
+// never wait for it and see whole Puts only: what has been published. Slots lie
+// in blocks, of which the last one grows.
 class Index {
  public:
   //   InvalidArgument  a quantizer parameter outside its range, or mode kIp
@@ -102,7 +105,8 @@ class Index {
   Lamport published() const;
 
   // Returns the hits of each query, best first, ties by id. Equal for any
-  // number of threads and any order in which ids were added.
+  // number of threads, any order in which ids were added, and however the slots
+  // lie in blocks.
   // Stages (design 6): all alive slots that pass the filter by code score, the
   // best ceil(oversample * k) (all that tie with the last one, or ids decide)
   // by the rescore column, the best 2 * k by originals, k are returned. Without

@@ -40,10 +40,6 @@ IndexSearch::IndexSearch(const IndexOptions& options,
     : options_(options),
       context_(context),
       queries_(queries),
-      snapshot_(context.block.snapshot()),
-      threads_(snapshot_.slots * queries.size() < kThreadsFrom
-                   ? 1
-                   : std::max<size_t>(1, options.threads)),
       cancelled_(cancelled) {}
 
 absl::Status IndexSearch::Prepare() {
@@ -58,11 +54,10 @@ absl::Status IndexSearch::Prepare() {
       return absl::FailedPreconditionError(
           "exact search needs stored vectors; the collection keeps codes only");
     }
-    const Lamport at =
-        std::min(query.at.value_or(snapshot_.now), snapshot_.now);
-    SearchTask& task = tasks_.emplace_back(
-        SearchTask{&query, SlotFilter(context_.block, snapshot_.slots, at,
-                                      query.filter, query.exclude_id)});
+    const Lamport now = context_.view.now;
+    const Lamport at = std::min(query.at.value_or(now), now);
+    SearchTask& task = tasks_.emplace_back(SearchTask{
+        &query, SlotFilter(context_.view, at, query.filter, query.exclude_id)});
     if (options_.rescore_column) task.lengths = LengthsOf(query.vector);
     if (query.exact) {
       exact_.push_back(&task);
@@ -72,7 +67,25 @@ absl::Status IndexSearch::Prepare() {
       by_codes_.push_back(&task);
     }
   }
+  MakeUnits();
   return absl::OkStatus();
+}
+
+void IndexSearch::MakeUnits() {
+  size_t scores = 0;
+  for (size_t part = 0; part < context_.view.parts.size(); ++part) {
+    const size_t slots = context_.view.parts[part].slots;
+    const auto readers = static_cast<size_t>(std::count_if(
+        tasks_.begin(), tasks_.end(),
+        [part](const SearchTask& task) { return task.filter.Reads(part); }));
+    if (readers == 0) continue;
+    scores += slots * readers;
+    for (size_t first = 0; first < slots; first += kUnit) {
+      units_.push_back(
+          {static_cast<uint32_t>(part), first, std::min(slots, first + kUnit)});
+    }
+  }
+  if (scores >= kThreadsFrom) threads_ = std::max<size_t>(1, options_.threads);
 }
 
 bool IndexSearch::IsCancelled(size_t scores) {
@@ -92,18 +105,25 @@ absl::Status IndexSearch::Scan() {
   for (Found& of_thread : found) {
     for (const SearchTask* task : by_codes_) {
       of_thread.tops.emplace_back(Keep(options_, *task->query),
-                                  BestFirst{&context_.block});
+                                  BestFirst{&context_.view});
     }
     for (const SearchTask* task : exact_) {
       of_thread.open.emplace_back(task->query->k);
     }
   }
-  const size_t units = (snapshot_.slots + kUnit - 1) / kUnit;
-  if (!RunUnits(units, threads_, [&](size_t worker, size_t unit) {
-        if (worker == 0 && IsCancelled(kUnit * queries_.size())) return false;
-        ScanUnit(unit, &found[worker]);
-        return true;
+  std::vector<absl::Status> statuses(threads_);
+  if (!RunUnits(units_.size(), threads_, [&](size_t worker, size_t unit) {
+        const SlotRange& range = units_[unit];
+        if (worker == 0 &&
+            IsCancelled((range.last - range.first) * queries_.size())) {
+          return false;
+        }
+        statuses[worker].Update(ScanUnit(range, &found[worker]));
+        return statuses[worker].ok();
       })) {
+    for (absl::Status& status : statuses) {
+      CORKSCREW_RETURN_IF_ERROR(std::move(status));
+    }
     return CancelledError();
   }
   found_ = std::move(found[0]);
@@ -120,13 +140,13 @@ absl::Status IndexSearch::Scan() {
   return absl::OkStatus();
 }
 
-void IndexSearch::ScanUnit(size_t unit, Found* found) const {
-  const size_t first = unit * kUnit;
-  const size_t last = std::min(snapshot_.slots, first + kUnit);
-  ScanCodes(context_, by_codes_, first, last, absl::MakeSpan(found->tops));
+absl::Status IndexSearch::ScanUnit(const SlotRange& range, Found* found) const {
+  ScanCodes(context_, by_codes_, range, absl::MakeSpan(found->tops));
   for (size_t t = 0; t < exact_.size(); ++t) {
-    ScanRescoreColumn(context_, *exact_[t], first, last, &found->open[t]);
+    CORKSCREW_RETURN_IF_ERROR(
+        ScanRescoreColumn(context_, *exact_[t], range, &found->open[t]));
   }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::vector<IndexHit>>> IndexSearch::Finish() {
@@ -165,11 +185,12 @@ absl::StatusOr<std::vector<Candidate>> IndexSearch::Rank(size_t i) {
   const size_t k = task.query->k;
   std::vector<Candidate> best = found_.tops[i].Take();
   if (options_.rescore_column) {
-    best = RescoreWithColumn(context_, task, 2 * k, best);
+    CORKSCREW_ASSIGN_OR_RETURN(best,
+                               RescoreWithColumn(context_, task, 2 * k, best));
     CORKSCREW_RETURN_IF_ERROR(
         ScoreOriginals(context_, task, absl::MakeSpan(best)));
   }
-  std::sort(best.begin(), best.end(), BestFirst{&context_.block});
+  std::sort(best.begin(), best.end(), BestFirst{&context_.view});
   if (best.size() > k) best.resize(k);
   return best;
 }
@@ -186,7 +207,8 @@ std::vector<IndexHit> IndexSearch::Hits(
         (l2 ? score > *query.min_score : score < *query.min_score)) {
       break;
     }
-    hits.push_back({context_.block.body(candidate.slot), score});
+    hits.push_back(
+        {context_.view.block(candidate).body(candidate.slot), score});
   }
   return hits;
 }

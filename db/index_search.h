@@ -11,7 +11,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "db/growing_block.h"
 #include "db/index.h"
 #include "db/search_stages.h"
 #include "db/slot_filter.h"
@@ -29,7 +28,7 @@ class IndexSearch {
   //   InvalidArgument     a vector with another dimension
   //   FailedPrecondition  exact without the rescore column
   absl::Status Prepare();
-  //   Cancelled
+  //   Cancelled, and errors of OriginalReader
   absl::Status Scan();
   // Returns the hits of each query.
   //   Cancelled, and errors of OriginalReader
@@ -44,7 +43,9 @@ class IndexSearch {
   };
 
   bool IsCancelled(size_t scores);
-  void ScanUnit(size_t unit, Found* found) const;
+  // Cuts what is read into the ranges that threads take in turn.
+  void MakeUnits();
+  absl::Status ScanUnit(const SlotRange& range, Found* found) const;
   absl::StatusOr<std::vector<Candidate>> Rank(size_t i);
   std::vector<IndexHit> Hits(const IndexQuery& query,
                              absl::Span<const Candidate> best) const;
@@ -52,12 +53,12 @@ class IndexSearch {
   const IndexOptions& options_;
   const SearchContext& context_;
   const absl::Span<const IndexQuery> queries_;
-  const GrowingBlock::Snapshot snapshot_;
-  const size_t threads_;
+  size_t threads_ = 1;
 
   std::vector<SearchTask> tasks_;  // [queries]
   std::vector<const SearchTask*> by_codes_;
   std::vector<const SearchTask*> exact_;
+  std::vector<SlotRange> units_;
   Found found_;
 
   // Used by the calling thread only.

@@ -147,6 +147,46 @@ TEST(IndexTest, SearchFollowsTheDefinition) {
   }
 }
 
+// Seals at random points give blocks of random sizes; an index with one block
+// is the same index.
+TEST(IndexTest, HowSlotsLieInBlocksDoesNotMatter) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    Random random(seed);
+    const size_t dim = seed % 2 == 0 ? 3 : 24;
+    const Lamport puts = 150;
+    IndexOptions options{.quantizer = {.dim = dim, .bits = 1},
+                         .metric = kMetrics[seed % 3],
+                         .rescore_column = seed % 5 != 0};
+    const History history = RandomHistory(&random, dim, Shape::kFew, puts);
+    const auto whole = MakeIndex(options, history.all(), puts);
+    options.seal_slots = 1 + random.Next() % 40;
+    options.threads = seed % 4 == 0 ? 8 : 1;
+    const auto index = *Index::Create(options);
+    Lamport published = 0;
+    for (const Written& written : history.all()) {
+      if (written.body.lamport != published + 1 && random.Next() % 3 == 0) {
+        published = written.body.lamport - 1;
+        index->Publish(published);
+      }
+      AddTo(index.get(), options, written);
+    }
+    index->Publish(puts);
+    const Filter filter = Filter::Eq("group", int64_t{2});
+    ASSERT_EQ(index->slots(), whole->slots());
+    for (int i = 0; i < 30; ++i) {
+      const std::vector<float> vector = RandomVector(&random, dim, Shape::kFew);
+      IndexQuery query =
+          RandomQuery(&random, vector, i % 2 == 0 ? &filter : nullptr, puts);
+      query.exact = options.rescore_column && i % 3 == 0;
+      ASSERT_EQ(Describe(SearchOne(*index, query, history)),
+                Describe(SearchOne(*whole, query, history)))
+          << "seed " << seed << ", query " << i;
+      ASSERT_EQ(index->Count(query.filter, query.at),
+                whole->Count(query.filter, query.at));
+    }
+  }
+}
+
 TEST(IndexTest, SearchAtATimeEqualsAnIndexOfThatTimeOnly) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     Random random(seed);

@@ -115,7 +115,8 @@ TEST(IndexThreadsTest, ReadersSeeWholePutsWhileAWriterAddsThem) {
   constexpr size_t kGroup = 40;
   constexpr Lamport kPuts = 300;
   const Numbered set(kGroup, kDim, 1, Shape::kNormal);
-  const IndexOptions options{.quantizer = {.dim = kDim, .bits = 4}};
+  const IndexOptions options{.quantizer = {.dim = kDim, .bits = 4},
+                             .seal_slots = 5 * kGroup};
   const auto index = *Index::Create(options);
   const auto put = [&](Lamport lamport) {
     for (size_t i = 0; i < kGroup; ++i) {

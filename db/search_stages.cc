@@ -28,14 +28,14 @@ bool AnyReaches(const float* scores, size_t n, float threshold) {
   return hits != 0;
 }
 
-void OfferBlock(const SlotFilter& filter, const float* scores, size_t first,
-                size_t n, TopSlots* top) {
+void OfferBlock(const SlotFilter& filter, const float* scores, uint32_t part,
+                size_t first, size_t n, TopSlots* top) {
   for (size_t begin = 0; begin < n; begin += kTestBlock) {
     const size_t end = std::min(n, begin + kTestBlock);
     if (!AnyReaches(scores + begin, end - begin, top->threshold())) continue;
     for (size_t i = begin; i < end; ++i) {
-      if (scores[i] >= top->threshold() && filter.Admits(first + i)) {
-        top->Offer({scores[i], static_cast<uint32_t>(first + i)});
+      if (scores[i] >= top->threshold() && filter.Admits(part, first + i)) {
+        top->Offer({scores[i], static_cast<uint32_t>(first + i), part});
       }
     }
   }
@@ -51,34 +51,53 @@ Lengths LengthsFrom(double n2) { return {std::sqrt(n2), n2}; }
 class RowBatch {
  public:
   RowBatch(const SearchContext& context, const SearchTask& task)
-      : block_(context.block), query_(task.query->vector) {}
+      : context_(context), query_(task.query->vector) {}
 
   bool full() const { return size_ == kSize; }
-  void Push(uint32_t slot) {
-    slots_[size_] = slot;
-    rows_[size_] = block_.rescore_row(slot);
+  absl::Status Push(uint32_t part, uint32_t slot) {
+    const SlotBlock& block = *context_.view.parts[part].block;
+    slots_[size_] = {0, slot, part};
+    rows_[size_] = block.rescore_row(slot);
+    if (rows_[size_].row.empty()) {
+      CORKSCREW_RETURN_IF_ERROR(MakeRow(block, slot));
+    }
     values_[size_] = rows_[size_].row.data();
     ++size_;
+    return absl::OkStatus();
   }
 
-  // Calls visit(slot, row, dot) for each and leaves the batch empty.
+  // Calls visit(candidate, row, dot) for each and leaves the batch empty.
   template <typename Visit>
   void ForEachDot(const Visit& visit) {
     std::array<double, kSize> dots;
     Dot8BFloat16({values_.data(), size_}, query_, {dots.data(), size_});
     for (size_t i = 0; i < size_; ++i) visit(slots_[i], rows_[i], dots[i]);
     size_ = 0;
+    made_.clear();
   }
 
  private:
   static constexpr size_t kSize = 128;
 
-  const GrowingBlock& block_;
+  // Rounding the original again gives the row that was there.
+  absl::Status MakeRow(const SlotBlock& block, uint32_t slot) {
+    const BodyKey body = block.body(slot);
+    std::vector<float> original(query_.size());
+    CORKSCREW_RETURN_IF_ERROR(
+        context_.originals.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
+    std::vector<uint16_t>& row = made_.emplace_back(query_.size());
+    RoundToBFloat16(original, absl::MakeSpan(row));
+    rows_[size_].row = row;
+    return absl::OkStatus();
+  }
+
+  const SearchContext& context_;
   const absl::Span<const float> query_;
   size_t size_ = 0;
-  std::array<uint32_t, kSize> slots_;
-  std::array<GrowingBlock::RescoreRow, kSize> rows_;
+  std::array<Candidate, kSize> slots_;
+  std::array<SlotBlock::RescoreRow, kSize> rows_;
   std::array<const uint16_t*, kSize> values_;
+  std::vector<std::vector<uint16_t>> made_;  // Rows that were damaged.
 };
 
 // Originals are read in parts of this size at most.
@@ -91,14 +110,16 @@ size_t RowsPerRead(size_t dim) {
 }  // namespace
 
 void ScanCodes(const SearchContext& context,
-               absl::Span<const SearchTask* const> tasks, size_t first,
-               size_t last, absl::Span<TopSlots> tops) {
+               absl::Span<const SearchTask* const> tasks,
+               const SlotRange& range, absl::Span<TopSlots> tops) {
+  const SlotBlock& block = *context.view.parts[range.part].block;
   const size_t code_bytes = context.quantizer.code_bytes();
   std::array<float, kScoreBlock> scores;
-  while (first < last) {
-    const GrowingBlock::Run run =
-        context.block.RunAt(first, std::min(last, first + kScoreBlock));
+  for (size_t first = range.first; first < range.last;) {
+    const SlotBlock::Run run =
+        block.RunAt(first, std::min(range.last, first + kScoreBlock));
     for (size_t t = 0; t < tasks.size(); ++t) {
+      if (!tasks[t]->filter.Reads(range.part)) continue;
       context.quantizer.Score(*tasks[t]->prepared, context.metric,
                               {run.codes, run.size * code_bytes},
                               {run.scalars, run.size},
@@ -106,25 +127,27 @@ void ScanCodes(const SearchContext& context,
       if (context.metric == Metric::kL2) {
         for (size_t i = 0; i < run.size; ++i) scores[i] = -scores[i];
       }
-      OfferBlock(tasks[t]->filter, scores.data(), first, run.size, &tops[t]);
+      OfferBlock(tasks[t]->filter, scores.data(), range.part, first, run.size,
+                 &tops[t]);
     }
     first += run.size;
   }
 }
 
-std::vector<Candidate> RescoreWithColumn(
+absl::StatusOr<std::vector<Candidate>> RescoreWithColumn(
     const SearchContext& context, const SearchTask& task, size_t keep,
     absl::Span<const Candidate> candidates) {
-  TopSlots top(keep, BestFirst{&context.block});
+  TopSlots top(keep, BestFirst{&context.view});
   RowBatch batch(context, task);
   for (size_t i = 0; i < candidates.size(); ++i) {
-    batch.Push(candidates[i].slot);
+    CORKSCREW_RETURN_IF_ERROR(
+        batch.Push(candidates[i].part, candidates[i].slot));
     if (!batch.full() && i + 1 < candidates.size()) continue;
-    batch.ForEachDot([&](uint32_t slot, const GrowingBlock::RescoreRow& row,
+    batch.ForEachDot([&](const Candidate& of, const SlotBlock::RescoreRow& row,
                          double dot) {
       const float score =
           ScoreFromDot(context.metric, dot, LengthsFrom(row.n2), task.lengths);
-      top.Offer({Oriented(context.metric, score), slot});
+      top.Offer({Oriented(context.metric, score), of.slot, of.part});
     });
   }
   return top.Take();
@@ -142,14 +165,15 @@ absl::Status ScoreOriginals(const SearchContext& context,
     const absl::Span<Candidate> part = candidates.subspan(0, rows);
     bodies.clear();
     for (const Candidate& c : part) {
-      bodies.push_back(context.block.body(c.slot));
+      bodies.push_back(context.view.block(c).body(c.slot));
     }
     CORKSCREW_RETURN_IF_ERROR(context.originals.ReadOriginals(
         bodies, absl::MakeSpan(vectors).subspan(0, part.size() * dim)));
     for (size_t i = 0; i < part.size(); ++i) {
       const double dot =
           Dot8({vectors.data() + i * dim, dim}, task.query->vector);
-      const double n2 = context.block.rescore_row(part[i].slot).n2;
+      const double n2 =
+          context.view.block(part[i]).rescore_row(part[i].slot).n2;
       part[i].score = Oriented(
           context.metric,
           ScoreFromDot(context.metric, dot, LengthsFrom(n2), task.lengths));
@@ -159,10 +183,10 @@ absl::Status ScoreOriginals(const SearchContext& context,
   return absl::OkStatus();
 }
 
-void OpenSlots::Offer(uint32_t slot, float lower, float upper) {
+void OpenSlots::Offer(uint32_t part, uint32_t slot, float lower, float upper) {
   if (upper < lower_.threshold()) return;
-  lower_.Offer({lower, slot});
-  open_.push_back({upper, slot});
+  lower_.Offer({lower, slot, part});
+  open_.push_back({upper, slot, part});
   if (open_.size() >= prune_at_) Prune();
 }
 
@@ -184,28 +208,34 @@ std::vector<Candidate> OpenSlots::Take() {
   return std::move(open_);
 }
 
-void ScanRescoreColumn(const SearchContext& context, const SearchTask& task,
-                       size_t first, size_t last, OpenSlots* open) {
+absl::Status ScanRescoreColumn(const SearchContext& context,
+                               const SearchTask& task, const SlotRange& range,
+                               OpenSlots* open) {
+  if (!task.filter.Reads(range.part)) return absl::OkStatus();
   RowBatch batch(context, task);
-  for (size_t slot = first; slot < last; ++slot) {
-    if (task.filter.Admits(slot)) batch.Push(static_cast<uint32_t>(slot));
-    if (!batch.full() && slot + 1 < last) continue;
+  for (size_t slot = range.first; slot < range.last; ++slot) {
+    if (task.filter.Admits(range.part, slot)) {
+      CORKSCREW_RETURN_IF_ERROR(
+          batch.Push(range.part, static_cast<uint32_t>(slot)));
+    }
+    if (!batch.full() && slot + 1 < range.last) continue;
     batch.ForEachDot(
-        [&](uint32_t of, const GrowingBlock::RescoreRow& row, double dot) {
+        [&](const Candidate& of, const SlotBlock::RescoreRow& row, double dot) {
           float nearest;
           float farthest;
           ScoreBounds(context.metric, dot, row.error, LengthsFrom(row.n2),
                       task.lengths, &nearest, &farthest);
-          open->Offer(of, Oriented(context.metric, farthest),
+          open->Offer(of.part, of.slot, Oriented(context.metric, farthest),
                       Oriented(context.metric, nearest));
         });
   }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<Candidate>> Settle(const SearchContext& context,
                                               const SearchTask& task,
                                               std::vector<Candidate> open) {
-  const BestFirst before{&context.block};
+  const BestFirst before{&context.view};
   const size_t k = task.query->k;
   std::sort(open.begin(), open.end(), before);
   const size_t rows = RowsPerRead(task.query->vector.size());

@@ -12,12 +12,13 @@
 #include <optional>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "corkscrew/metric.h"
 #include "corkscrew/quantizer.h"
-#include "db/growing_block.h"
 #include "db/index.h"
+#include "db/index_view.h"
 #include "db/slot_filter.h"
 #include "db/top_k.h"
 #include "quant/rescore.h"
@@ -38,18 +39,26 @@ struct SearchTask {
 struct SearchContext {
   const Quantizer& quantizer;
   Metric metric;
-  const GrowingBlock& block;
+  const IndexView& view;
   const OriginalReader& originals;
 };
 
-// Scores the codes of slots [first, last) against each task and offers those
-// that its filter admits to tops[task]. Allocates only in `tops`.
+// Slots [first, last) of one part of the view.
+struct SlotRange {
+  uint32_t part = 0;
+  size_t first = 0;
+  size_t last = 0;
+};
+
+// Scores the codes of `range` against each task that reads this part and offers
+// those that its filter admits to tops[task]. Allocates only in `tops`.
 void ScanCodes(const SearchContext& context,
-               absl::Span<const SearchTask* const> tasks, size_t first,
-               size_t last, absl::Span<TopSlots> tops);
+               absl::Span<const SearchTask* const> tasks,
+               const SlotRange& range, absl::Span<TopSlots> tops);
 
 // Keeps the `keep` best of `candidates` by their score in the rescore column.
-std::vector<Candidate> RescoreWithColumn(
+//   errors of OriginalReader, which is asked for rows that are damaged
+absl::StatusOr<std::vector<Candidate>> RescoreWithColumn(
     const SearchContext& context, const SearchTask& task, size_t keep,
     absl::Span<const Candidate> candidates);
 
@@ -66,7 +75,7 @@ class OpenSlots {
   explicit OpenSlots(size_t k) : lower_(k, ByScore()) {}
 
   // A slot whose score is within [lower, upper].
-  void Offer(uint32_t slot, float lower, float upper);
+  void Offer(uint32_t part, uint32_t slot, float lower, float upper);
   // Adds what `other` has.
   void Merge(OpenSlots other);
   // Returns the slots that are still open, with their upper bounds.
@@ -85,9 +94,11 @@ class OpenSlots {
   size_t prune_at_ = 1024;
 };
 
-// Offers the slots of [first, last) that the task admits to `open`.
-void ScanRescoreColumn(const SearchContext& context, const SearchTask& task,
-                       size_t first, size_t last, OpenSlots* open);
+// Offers the slots of `range` that the task admits to `open`.
+//   errors of OriginalReader, which is asked for rows that are damaged
+absl::Status ScanRescoreColumn(const SearchContext& context,
+                               const SearchTask& task, const SlotRange& range,
+                               OpenSlots* open);
 
 // Returns the k best of `open` by their scores with the originals, best first.
 //   errors of OriginalReader

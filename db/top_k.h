@@ -16,7 +16,8 @@ namespace corkscrew {
 // negated distance).
 struct Candidate {
   float score = 0;
-  uint32_t slot = 0;
+  uint32_t slot = 0;  // In its block,
+  uint32_t part = 0;  // by its place in the view that is searched.
 };
 
 // Keeps the `k` first of the offered candidates in the order `before`, a strict
