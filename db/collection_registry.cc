@@ -61,6 +61,8 @@ absl::Status LoadWriter(const Store& store, uint32_t origin,
     if (!row.ok()) return Damaged(clock_key, row.status());
     writer.clock = row->lamport;
     writer.floor = row->floor;
+    writer.versions = row->versions;
+    writer.tombstones = row->tombstones;
   } else if (number != 0) {
     return Damaged(clock_key, absl::DataLossError("it is missing"));
   }

@@ -69,6 +69,7 @@ class CollectionState {
     uint64_t feed = 0;
     uint64_t seq = 0;      // Of this origin, in shard 0.
     uint64_t wall_ms = 0;  // Of the last `x` row.
+    uint64_t versions = 0;
     uint64_t tombstones = 0;
   } writer;
 

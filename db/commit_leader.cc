@@ -248,6 +248,7 @@ absl::StatusOr<bool> CommitLeader::SameContent(const CollectionState& state,
 void CommitLeader::AppendOps(WriteCommit* commit, Group* group) {
   CollectionState::Writer& writer = commit->collection->writer;
   const auto size = static_cast<uint32_t>(CountWritten(*commit));
+  writer.versions += size;
   commit->lamport = writer.clock;
   commit->origin = origin_;
   commit->first_seq = writer.seq + 1;
@@ -262,7 +263,8 @@ void CommitLeader::AppendOps(WriteCommit* commit, Group* group) {
   group->batch.Put(Family::kRows, VectorKey({number, 0}, origin_),
                    EncodeU64(writer.seq));
   group->batch.Put(Family::kRows, ClockKey(number),
-                   Encode(ClockRow{writer.clock, writer.floor}));
+                   Encode(ClockRow{writer.clock, writer.floor, writer.versions,
+                                   writer.tombstones}));
   const auto now = static_cast<uint64_t>(std::max<int64_t>(0, group->wall_ms));
   if (now / 1000 > writer.wall_ms / 1000) {
     writer.wall_ms = now;
@@ -433,7 +435,6 @@ absl::Status CommitLeader::StageSystemRecord(const CollectionRow& row,
 void CommitLeader::Apply(const Group& group) {
   for (const WriteCommit* commit : group.writes) {
     CollectionState& state = *commit->collection;
-    state.versions += CountWritten(*commit);
     const std::shared_ptr<Index> index = state.index();
     if (index == nullptr) continue;  // The system collection.
     uint64_t seq = commit->first_seq;
@@ -456,6 +457,7 @@ void CommitLeader::Apply(const Group& group) {
     CollectionState& state = *commit->collection;
     const std::shared_ptr<Index> index = state.index();
     if (index != nullptr) index->Publish(state.writer.clock);
+    state.versions = state.writer.versions;
     state.tombstones = state.writer.tombstones;
     state.set_published(state.writer.clock);
   }

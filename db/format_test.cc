@@ -232,7 +232,7 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       {"row_origin", Encode(Origin{Replica(), kIncarnation})},
       {"row_collection", Encode(ExampleCollectionRow())},
       {"row_name", EncodeU32(7)},
-      {"row_clock", Encode(ClockRow{259, 0})},
+      {"row_clock", Encode(ClockRow{259, 0, 7, 2})},
       {"row_wall", EncodeU64(258)},
       {"row_vector", EncodeU64(6)},
       {"row_feed", Encode(FeedRow{3, 2, 5})},
@@ -260,7 +260,7 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsRead) {
             (Origin{Replica(), kIncarnation}));
   EXPECT_EQ(DecodeCollectionRow(at("row_collection")).value(),
             ExampleCollectionRow());
-  EXPECT_EQ(DecodeClockRow(at("row_clock")).value(), (ClockRow{259, 0}));
+  EXPECT_EQ(DecodeClockRow(at("row_clock")).value(), (ClockRow{259, 0, 7, 2}));
   EXPECT_EQ(DecodeFeedRow(at("row_feed")).value(), (FeedRow{3, 2, 5}));
   EXPECT_EQ(DecodeHeadRow(at("row_head")).value(), ExampleHead());
   EXPECT_EQ(DecodeRequestRow(at("row_request")).value(), ExampleRequest());

@@ -75,6 +75,7 @@ class Rebuild {
     index_->Publish(collection_.writer.clock);
     collection_.versions = versions_;
     collection_.tombstones = tombstones_;
+    collection_.writer.versions = versions_;
     collection_.writer.tombstones = tombstones_;
     return absl::OkStatus();
   }

@@ -150,6 +150,8 @@ std::string Encode(const ClockRow& row) {
   std::string out;
   AppendBig(row.lamport, &out);
   AppendBig(row.floor, &out);
+  AppendBig(row.versions, &out);
+  AppendBig(row.tombstones, &out);
   return out;
 }
 
@@ -157,7 +159,9 @@ absl::StatusOr<ClockRow> DecodeClockRow(absl::string_view bytes) {
   Cursor cursor(bytes);
   ClockRow row;
   if (!cursor.ReadBig(&row.lamport) || !cursor.ReadBig(&row.floor) ||
-      row.floor > row.lamport || !cursor.done()) {
+      !cursor.ReadBig(&row.versions) || !cursor.ReadBig(&row.tombstones) ||
+      row.floor > row.lamport ||
+      !cursor.done()) {
     return Malformed("clock");
   }
   return row;

@@ -58,10 +58,12 @@ struct CollectionRow {
   friend bool operator==(const CollectionRow&, const CollectionRow&) = default;
 };
 
-// k: the clock.
+// k: the clock, and counts that opening would else have to take.
 struct ClockRow {
   Lamport lamport = 0;
-  Lamport floor = 0;  // Moments below it are not kept.
+  Lamport floor = 0;        // Moments below it are not kept.
+  uint64_t versions = 0;    // Bodies held.
+  uint64_t tombstones = 0;  // Records whose current version is a tombstone.
 
   friend bool operator==(const ClockRow&, const ClockRow&) = default;
 };
