@@ -39,6 +39,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr size_t kAhead = 16;
 constexpr size_t kCacheLine = 64;
 
+// Codes whose sign planes are copied together.
+constexpr size_t kRowsPerCopy = 8;
+
 // Slots whose sums are held on the stack.
 constexpr size_t kSlotsPerPart = 256;
 
@@ -50,12 +53,25 @@ HWY_INLINE void PrefetchRow(const uint8_t* row, size_t bytes) {
   hwy::Prefetch(row + bytes - 1);
 }
 
+HWY_INLINE void PrefetchCode(const ScanLayout& layout,
+                             const ScanColumns& columns, size_t slot) {
+  const uint8_t* line = columns.prefix + layout.PrefixPosition(slot, 0);
+  for (size_t i = 0; i < layout.prefix_bytes; ++i) {
+    hwy::Prefetch(line + i * kScanBlock);
+  }
+  if (layout.rest_bytes != 0) {
+    PrefetchRow(columns.rest + slot * layout.rest_bytes, layout.rest_bytes);
+  }
+  PrefetchRow(columns.low + slot * layout.low_bytes, layout.low_bytes);
+}
+
 // The sign plane of `slot`, together, to `sign` [plane_bytes].
 HWY_INLINE void CopySignPlane(const ScanLayout& layout,
                               const ScanColumns& columns, size_t slot,
                               uint8_t* sign) {
   const uint8_t* byte = columns.prefix + layout.PrefixPosition(slot, 0);
-  for (size_t i = 0; i < layout.prefix_bytes; ++i) sign[i] = byte[64 * i];
+  for (size_t i = 0; i < layout.prefix_bytes; ++i)
+    sign[i] = byte[i * kScanBlock];
   std::memcpy(sign + layout.prefix_bytes,
               columns.rest + slot * layout.rest_bytes, layout.rest_bytes);
 }
@@ -196,7 +212,8 @@ class WideSums {
   VecU16 odd_;
 };
 
-// Looks up the lines of one vector of slots, a few at a time.
+// Looks up `kLines` lines of one vector of slots, at most kLinesPerSum. The
+// number is a constant so that the code has no branches.
 #if HWY_TARGET == HWY_AVX3_DL
 
 // Lines after which the bytes of the sums may be full.
@@ -211,32 +228,44 @@ HWY_INLINE void LookUpSix(__m512i index, const uint8_t* HWY_RESTRICT tables,
       *high, _mm512_permutexvar_epi8(index, _mm512_load_si512(tables + 64)));
 }
 
-// `lines` are at most kLinesPerSum.
-HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix, size_t lines,
+// The lines of a group, 1 to 3.
+template <size_t kLines>
+HWY_INLINE void LookUpGroup(const uint8_t* HWY_RESTRICT prefix,
+                            const uint8_t* HWY_RESTRICT tables, __m512i* low,
+                            __m512i* high) {
+  constexpr size_t kTable = 2 * kTableEntries;
+  constexpr int kSelect = 0xCA;  // First operand ? second : third.
+  const __m512i x0 = _mm512_loadu_si512(prefix);
+  LookUpSix(x0, tables, low, high);
+  __m512i upper = _mm512_srli_epi16(x0, 6);
+  if constexpr (kLines > 1) {
+    const __m512i x1 = _mm512_loadu_si512(prefix + kScanBlock);
+    LookUpSix(x1, tables + kTable, low, high);
+    upper = _mm512_ternarylogic_epi64(_mm512_set1_epi8(0x03), upper,
+                                      _mm512_srli_epi16(x1, 4), kSelect);
+  }
+  if constexpr (kLines > 2) {
+    const __m512i x2 = _mm512_loadu_si512(prefix + 2 * kScanBlock);
+    LookUpSix(x2, tables + 2 * kTable, low, high);
+    upper = _mm512_ternarylogic_epi64(_mm512_set1_epi8(0x0F), upper,
+                                      _mm512_srli_epi16(x2, 2), kSelect);
+  }
+  // Bits of lines that are not there meet coordinates that are not there.
+  LookUpSix(upper, tables + 3 * kTable, low, high);
+}
+
+template <size_t kLines>
+HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix,
                             const uint8_t* HWY_RESTRICT tables, VecU8* low_sum,
                             VecU8* high_sum) {
+  static_assert(kLines <= kLinesPerSum);
   __m512i low = _mm512_setzero_si512();
   __m512i high = _mm512_setzero_si512();
-  const __m512i two = _mm512_set1_epi8(0x03);
-  const __m512i four = _mm512_set1_epi8(0x0F);
-  constexpr size_t kTable = 2 * kTableEntries;
-  for (size_t i = 0; i < lines; i += 3) {
-    // What is read twice meets coordinates that do not exist.
-    const __m512i x0 = _mm512_loadu_si512(prefix);
-    const __m512i x1 = i + 1 < lines ? _mm512_loadu_si512(prefix + 64) : x0;
-    const __m512i x2 = i + 2 < lines ? _mm512_loadu_si512(prefix + 128) : x0;
-    __m512i upper = _mm512_srli_epi16(x0, 6);
-    constexpr int kSelect = 0xCA;
-    upper = _mm512_ternarylogic_epi64(two, upper, _mm512_srli_epi16(x1, 4),
-                                      kSelect);
-    upper = _mm512_ternarylogic_epi64(four, upper, _mm512_srli_epi16(x2, 2),
-                                      kSelect);
-    LookUpSix(x0, tables, &low, &high);
-    LookUpSix(upper, tables + 3 * kTable, &low, &high);
-    if (i + 1 < lines) LookUpSix(x1, tables + kTable, &low, &high);
-    if (i + 2 < lines) LookUpSix(x2, tables + 2 * kTable, &low, &high);
-    prefix += 3 * 64;
-    tables += 4 * kTable;
+  LookUpGroup<std::min<size_t>(kLines, 3)>(prefix, tables, &low, &high);
+  if constexpr (kLines > 3) {
+    LookUpGroup<kLines - 3>(prefix + 3 * kScanBlock,
+                            tables + kLookupsPerGroup * 2 * kTableEntries, &low,
+                            &high);
   }
   *low_sum = VecU8{low};
   *high_sum = VecU8{high};
@@ -246,14 +275,16 @@ HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix, size_t lines,
 
 constexpr size_t kLinesPerSum = 4;
 
-HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix, size_t lines,
+template <size_t kLines>
+HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix,
                             const uint8_t* HWY_RESTRICT tables, VecU8* low_sum,
                             VecU8* high_sum) {
+  static_assert(kLines <= kLinesPerSum);
   const TagU8 d;
   const VecU8 mask = hn::Set(d, 0x0F);
   VecU8 low = hn::Zero(d);
   VecU8 high = hn::Zero(d);
-  for (size_t i = 0; i < lines; ++i) {
+  for (size_t i = 0; i < kLines; ++i) {
     const VecU8 x = hn::LoadU(d, prefix + i * kScanBlock);
     const VecU8 x0 = hn::And(x, mask);
     const VecU8 x1 = hn::And(ShiftBytes<4>(x), mask);
@@ -271,44 +302,94 @@ HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix, size_t lines,
 
 #endif
 
+// The sums over the prefixes of one vector of slots.
+class PrefixSum {
+ public:
+  HWY_INLINE PrefixSum() {}  // Inlined into functions of the target.
+
+  // The next `kLines` lines and their tables.
+  template <size_t kLines>
+  HWY_INLINE void Add(const uint8_t* HWY_RESTRICT prefix,
+                      const uint8_t* HWY_RESTRICT tables) {
+    constexpr size_t kNow = std::min(kLines, kLinesPerSum);
+    VecU8 low;
+    VecU8 high;
+    LookUpLines<kNow>(prefix, tables, &low, &high);
+    low_.Add(low);
+    high_.Add(high);
+    if constexpr (kLines > kNow) {
+      Add<kLines - kNow>(prefix + kNow * kScanBlock,
+                         tables + kTableBytesPerSum);
+    }
+  }
+
+  // As many as `lines`.
+  HWY_INLINE void Add(const uint8_t* HWY_RESTRICT prefix,
+                      const uint8_t* HWY_RESTRICT tables, size_t lines) {
+    for (; lines >= kLinesPerSum; lines -= kLinesPerSum) {
+      Add<kLinesPerSum>(prefix, tables);
+      prefix += kLinesPerSum * kScanBlock;
+      tables += kTableBytesPerSum;
+    }
+    switch (lines) {
+      case 1:
+        return Add<1>(prefix, tables);
+      case 2:
+        return Add<2>(prefix, tables);
+      case 3:
+        return Add<3>(prefix, tables);
+#if HWY_TARGET == HWY_AVX3_DL
+      case 4:
+        return Add<4>(prefix, tables);
+      case 5:
+        return Add<5>(prefix, tables);
+#endif
+      default:
+        return;
+    }
+  }
+
+  // Stores the sums of the even bytes to `sums` and those of the odd ones half
+  // a block later. They fit in int16 at the end and wrap in between.
+  HWY_INLINE void Store(VecU16 offset, int16_t* HWY_RESTRICT sums) const {
+    const hn::RebindToSigned<TagU16> d;
+    const auto finish = [&](VecU16 low, VecU16 high) HWY_ATTR {
+      const VecU16 sum =
+          hn::Add(hn::ShiftLeft<1>(low), hn::ShiftLeft<kLowSumBits + 1>(high));
+      return hn::BitCast(d, hn::Sub(sum, offset));
+    };
+    hn::StoreU(finish(low_.even(), high_.even()), d, sums);
+    hn::StoreU(finish(low_.odd(), high_.odd()), d, sums + kScanBlock / 2);
+  }
+
+ private:
+  static constexpr size_t kTableBytesPerSum =
+      kLinesPerSum / kBytesPerGroup * kLookupsPerGroup * 2 * kTableEntries;
+
+  WideSums low_;
+  WideSums high_;
+};
+
 // `kLines` are the lines of a block, or 0 for layout.prefix_bytes.
 template <size_t kLines>
 HWY_NOINLINE void PrefixSumsLoop(const ScanLayout& layout,
                                  const ScanQuery& query,
                                  const uint8_t* HWY_RESTRICT prefix,
                                  size_t blocks, int16_t* HWY_RESTRICT sums) {
-  const TagU8 d8;
-  const TagU16 d16;
-  const hn::RebindToSigned<TagU16> d16i;
-  constexpr size_t kTableBytesPerSum =
-      kLinesPerSum / kBytesPerGroup * kLookupsPerGroup * 2 * kTableEntries;
+  const TagU8 d;
   const size_t lines = kLines == 0 ? layout.prefix_bytes : kLines;
-  const size_t lanes = hn::Lanes(d8);
-  // Sums fit in int16 at the end and wrap in between.
+  const uint8_t* HWY_RESTRICT tables = query.prefix_tables;
   const VecU16 offset =
-      hn::Set(d16, static_cast<uint16_t>(query.prefix_offset));
+      hn::Set(TagU16(), static_cast<uint16_t>(query.prefix_offset));
   for (size_t block = 0; block < blocks; ++block) {
-    for (size_t part = 0; part < kScanBlock; part += lanes) {
-      WideSums low;
-      WideSums high;
-      for (size_t i = 0; i < lines; i += kLinesPerSum) {
-        VecU8 low_sum;
-        VecU8 high_sum;
-        LookUpLines(prefix + part + i * kScanBlock,
-                    std::min(kLinesPerSum, lines - i),
-                    query.prefix_tables + i / kLinesPerSum * kTableBytesPerSum,
-                    &low_sum, &high_sum);
-        low.Add(low_sum);
-        high.Add(high_sum);
+    for (size_t part = 0; part < kScanBlock; part += hn::Lanes(d)) {
+      PrefixSum sum;
+      if constexpr (kLines == 0) {
+        sum.Add(prefix + part, tables, lines);
+      } else {
+        sum.Add<kLines>(prefix + part, tables);
       }
-      const auto finish = [&](VecU16 l, VecU16 h) HWY_ATTR {
-        const VecU16 sum =
-            hn::Add(hn::ShiftLeft<1>(l), hn::ShiftLeft<kLowSumBits + 1>(h));
-        return hn::BitCast(d16i, hn::Sub(sum, offset));
-      };
-      hn::StoreU(finish(low.even(), high.even()), d16i, sums + part / 2);
-      hn::StoreU(finish(low.odd(), high.odd()), d16i,
-                 sums + kScanBlock / 2 + part / 2);
+      sum.Store(offset, sums + part / 2);
     }
     prefix += lines * kScanBlock;
     sums += kScanBlock;
@@ -683,26 +764,29 @@ void FullSumsOf(const CodeScan::Tables& tables, const ScanQuery& query,
     return FullSumsLinear(tables, query, columns, slots, sign_sums, sums);
   }
   const ScanLayout& layout = tables.layout;
+  // The sign planes of a few codes are copied before the first is summed: what
+  // was written as bytes is not at once readable as a vector.
   alignas(64) uint8_t sign[kMaxPlaneBytes + kScanPadding];
-  // Meets zeros of the query.
-  std::memset(sign + layout.plane_bytes, 0, kScanPadding);
-  constexpr size_t kNear = 2;
-  for (size_t i = 0; i < slots.size(); ++i) {
-    if (i + kNear < slots.size()) {
-      const size_t slot = slots[i + kNear];
-      const uint8_t* line = columns.prefix + layout.PrefixPosition(slot, 0);
-      for (size_t j = 0; j < layout.prefix_bytes; ++j) {
-        hwy::Prefetch(line + 64 * j);
-      }
-      if (layout.rest_bytes != 0) {
-        PrefetchRow(columns.rest + slot * layout.rest_bytes, layout.rest_bytes);
-      }
-      PrefetchRow(columns.low + slot * layout.low_bytes, layout.low_bytes);
+  const size_t sign_bytes =
+      hwy::RoundUpTo(layout.plane_bytes, size_t{64}) + kScanPadding;
+  const size_t rows =
+      std::clamp<size_t>(sizeof(sign) / sign_bytes, 1, kRowsPerCopy);
+  // Bytes after a plane meet zeros of the query.
+  std::memset(sign, 0, std::min(sizeof(sign), rows * sign_bytes));
+  for (size_t start = 0; start < slots.size(); start += rows) {
+    const auto some = slots.subspan(start, rows);
+    for (const uint32_t slot : slots.subspan(start + some.size(), rows)) {
+      PrefetchCode(layout, columns, slot);
     }
-    CopySignPlane(layout, columns, slots[i], sign);
-    sums[i] = static_cast<float>(SumCode(
-        tables.codes, query,
-        {sign, columns.low + slots[i] * layout.low_bytes, layout.plane_bytes}));
+    for (size_t i = 0; i < some.size(); ++i) {
+      CopySignPlane(layout, columns, some[i], sign + i * sign_bytes);
+    }
+    for (size_t i = 0; i < some.size(); ++i) {
+      sums[start + i] = static_cast<float>(SumCode(
+          tables.codes, query,
+          {sign + i * sign_bytes, columns.low + some[i] * layout.low_bytes,
+           layout.plane_bytes}));
+    }
   }
 }
 

@@ -1,0 +1,256 @@
+// The kernels of a search over code columns, one thread: bytes/s are those that
+// the kernel has to read. 10,000 slots lie in the second-level cache, 1,000,000
+// in memory.
+//
+//   build/release/bench/scan_bench --benchmark_filter=Prefix
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "base/random.h"
+#include "benchmark/benchmark.h"
+#include "corkscrew/quantizer.h"
+#include "quant/code_scan.h"
+#include "quant/scan_layout.h"
+#include "quant/sieve.h"
+
+namespace corkscrew {
+namespace {
+
+// Random columns and queries.
+struct Scan {
+  Scan(size_t dim, int bits, size_t slots, size_t query_count = 1)
+      : quantizer(*Quantizer::Create({.dim = dim, .bits = bits})),
+        scan(quantizer),
+        layout(quantizer.params()),
+        blocks(ScanLayout::Blocks(slots)),
+        prefix(layout.prefix_size(slots)),
+        rest(layout.rest_size(slots) + kScanPadding),
+        low(layout.low_size(slots) + kScanPadding),
+        sums(blocks * kScanBlock) {
+    Random random(1);
+    for (auto* column : {&prefix, &rest, &low}) {
+      for (uint8_t& byte : *column) byte = static_cast<uint8_t>(random.Next());
+    }
+    std::vector<float> vector(dim);
+    for (size_t q = 0; q < query_count; ++q) {
+      for (float& x : vector) x = static_cast<float>(random.Normal());
+      queries.push_back(scan.Prepare(*quantizer.Prepare(vector)));
+    }
+  }
+
+  ScanColumns columns() const {
+    return {prefix.data(), rest.data(), low.data()};
+  }
+
+  // `share` of the slots, in ascending order.
+  std::vector<uint32_t> Some(double share) const {
+    Random random(2);
+    std::vector<uint32_t> slots;
+    for (uint32_t slot = 0; slot < sums.size(); ++slot) {
+      if (random.Uniform() <= share) slots.push_back(slot);
+    }
+    return slots;
+  }
+
+  Quantizer quantizer;
+  CodeScan scan;
+  ScanLayout layout;
+  size_t blocks;
+  std::vector<uint8_t> prefix, rest, low;
+  std::vector<int16_t> sums;
+  std::vector<ScanQuery> queries;
+};
+
+void Report(benchmark::State& state, size_t slots, size_t bytes_per_slot) {
+  const auto n = state.iterations() * static_cast<int64_t>(slots);
+  state.SetItemsProcessed(n);
+  state.SetBytesProcessed(n * static_cast<int64_t>(bytes_per_slot));
+}
+
+// Arguments: dim, thousands of slots.
+void BM_PrefixSums(benchmark::State& state) {
+  const auto slots = static_cast<size_t>(state.range(1)) * 1000;
+  Scan s(static_cast<size_t>(state.range(0)), 1, slots);
+  for (auto _ : state) {
+    s.scan.PrefixSums(s.queries[0], s.prefix.data(), s.blocks, s.sums.data());
+    benchmark::ClobberMemory();
+  }
+  Report(state, slots, s.layout.prefix_bytes);
+}
+BENCHMARK(BM_PrefixSums)
+    ->ArgNames({"dim", "thousands"})
+    ->ArgsProduct({{384, 1536}, {10, 100, 1000}})
+    ->Args({128, 10});
+
+// 16 queries together.
+void BM_PrefixSumsOfQueries(benchmark::State& state) {
+  const auto slots = static_cast<size_t>(state.range(1)) * 1000;
+  constexpr size_t kQueries = 16;
+  Scan s(static_cast<size_t>(state.range(0)), 1, slots, kQueries);
+  std::vector<const ScanQuery*> queries;
+  for (const ScanQuery& query : s.queries) queries.push_back(&query);
+  std::vector<int16_t> sums(kQueries * s.sums.size());
+  for (auto _ : state) {
+    s.scan.PrefixSums(queries, s.prefix.data(), s.blocks, sums.data(),
+                      s.sums.size());
+    benchmark::ClobberMemory();
+  }
+  Report(state, slots * kQueries, s.layout.prefix_bytes);
+}
+BENCHMARK(BM_PrefixSumsOfQueries)
+    ->ArgNames({"dim", "thousands"})
+    ->ArgsProduct({{384}, {10, 100}});
+
+// The rest of the sign plane for every twentieth slot.
+void BM_SignSums(benchmark::State& state) {
+  const Scan s(static_cast<size_t>(state.range(0)), 1,
+               static_cast<size_t>(state.range(1)) * 1000);
+  const std::vector<uint32_t> slots = s.Some(0.05);
+  std::vector<int32_t> sums(slots.size());
+  for (auto _ : state) {
+    s.scan.SignSums(s.queries[0], s.columns(), slots, s.sums.data(),
+                    sums.data());
+    benchmark::ClobberMemory();
+  }
+  Report(state, slots.size(), s.layout.rest_bytes);
+}
+BENCHMARK(BM_SignSums)
+    ->ArgNames({"dim", "thousands"})
+    ->ArgsProduct({{384, 1536}, {10, 100, 1000}});
+
+// The prefix for all slots, of which 1 in `one_in` is kept.
+void BM_Sieve(benchmark::State& state) {
+  const auto slots = static_cast<size_t>(state.range(1)) * 1000;
+  const Scan s(static_cast<size_t>(state.range(0)), 1, slots);
+  const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
+  Sieve sieve;
+  Survivors survivors;
+  for (auto _ : state) {
+    sieve.Run(s.scan, s.queries[0], {&part, 1},
+              slots / static_cast<size_t>(state.range(2)), &survivors);
+    benchmark::ClobberMemory();
+  }
+  Report(state, slots, s.layout.prefix_bytes);
+}
+BENCHMARK(BM_Sieve)
+    ->ArgNames({"dim", "thousands", "one_in"})
+    ->ArgsProduct({{384}, {10, 60, 100}, {10, 20}})
+    ->Args({1536, 100, 50})
+    ->Args({384, 1000, 50});
+
+// All stages but for rescoring: prefix, sign plane, full code of the best 150.
+void BM_Stages(benchmark::State& state) {
+  const auto slots = static_cast<size_t>(state.range(2)) * 1000;
+  const Scan s(static_cast<size_t>(state.range(0)),
+               static_cast<int>(state.range(1)), slots);
+  const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
+  constexpr size_t kBest = 150;
+  Sieve sieve;
+  Survivors survivors;
+  std::vector<int32_t> sums;
+  std::vector<uint32_t> order;
+  std::vector<float> full(kBest);
+  for (auto _ : state) {
+    const ScanQuery& query = s.queries[0];
+    sieve.Run(s.scan, query, {&part, 1},
+              slots / static_cast<size_t>(state.range(3)), &survivors);
+    sums.resize(survivors.size());
+    s.scan.SignSums(query, s.columns(), survivors.slots, survivors.sums.data(),
+                    sums.data());
+    // A threshold from a part, then the best of what reaches it.
+    order.clear();
+    int32_t least = INT32_MIN;
+    for (uint32_t i = 0; i < sums.size(); ++i) {
+      if (sums[i] < least) continue;
+      order.push_back(i);
+      if (order.size() < 2 * kBest) continue;
+      std::nth_element(
+          order.begin(), order.begin() + (kBest - 1), order.end(),
+          [&](uint32_t a, uint32_t b) { return sums[a] > sums[b]; });
+      order.resize(kBest);
+      least = sums[order.back()];
+    }
+    order.resize(std::min(order.size(), kBest));
+    std::vector<uint32_t> best;
+    std::vector<int32_t> best_sums;
+    for (const uint32_t i : order) {
+      best.push_back(survivors.slots[i]);
+      best_sums.push_back(sums[i]);
+    }
+    s.scan.FullSums(query, s.columns(), best, best_sums.data(), full.data());
+    benchmark::DoNotOptimize(full.data());
+  }
+  Report(state, slots, s.quantizer.code_bytes());
+}
+BENCHMARK(BM_Stages)
+    ->ArgNames({"dim", "bits", "thousands", "one_in"})
+    ->ArgsProduct({{384}, {2, 4}, {10}, {10}})
+    ->ArgsProduct({{384}, {2, 4}, {60, 100}, {20}})
+    ->Args({1536, 2, 100, 50})
+    ->Args({384, 2, 1000, 50});
+
+// Full codes of 200 slots, scattered, in another place each time.
+void BM_FullSums(benchmark::State& state) {
+  const auto slots = static_cast<size_t>(state.range(2)) * 1000;
+  const Scan s(static_cast<size_t>(state.range(0)),
+               static_cast<int>(state.range(1)), slots);
+  constexpr size_t kCandidates = 200;
+  Random random(3);
+  std::vector<std::vector<uint32_t>> lists(32);
+  for (std::vector<uint32_t>& list : lists) {
+    for (size_t i = 0; i < kCandidates; ++i) {
+      list.push_back(static_cast<uint32_t>(random.Next() % slots));
+    }
+    std::sort(list.begin(), list.end());
+  }
+  const std::vector<int32_t> sign_sums(kCandidates);
+  std::vector<float> sums(kCandidates);
+  size_t next = 0;
+  for (auto _ : state) {
+    s.scan.FullSums(s.queries[0], s.columns(), lists[next++ % lists.size()],
+                    sign_sums.data(), sums.data());
+    benchmark::ClobberMemory();
+  }
+  Report(state, kCandidates, s.quantizer.code_bytes());
+}
+BENCHMARK(BM_FullSums)
+    ->ArgNames({"dim", "bits", "thousands"})
+    ->ArgsProduct({{384}, {2, 3, 4, 5, 6, 7, 8}, {1}})
+    ->ArgsProduct({{384, 1536}, {2, 4}, {100}});
+
+void BM_PrepareScan(benchmark::State& state) {
+  const auto dim = static_cast<size_t>(state.range(0));
+  const Scan s(dim, 4, 64);
+  const auto prepared = *s.quantizer.Prepare(std::vector<float>(dim, 1.0f));
+  for (auto _ : state) benchmark::DoNotOptimize(s.scan.Prepare(prepared));
+}
+BENCHMARK(BM_PrepareScan)->ArgName("dim")->Arg(384)->Arg(1536);
+
+// Between canonical codes and columns.
+void BM_StoreCode(benchmark::State& state) {
+  Scan s(384, static_cast<int>(state.range(0)), 1000);
+  const std::vector<uint8_t> code(s.quantizer.code_bytes(), 0x5A);
+  size_t slot = 0;
+  for (auto _ : state) {
+    StoreCode(s.layout, code, slot++ % 1000,
+              {s.prefix.data(), s.rest.data(), s.low.data()});
+  }
+}
+BENCHMARK(BM_StoreCode)->ArgName("bits")->Arg(1)->Arg(2)->Arg(4)->Arg(8);
+
+void BM_LoadCode(benchmark::State& state) {
+  const Scan s(384, static_cast<int>(state.range(0)), 1000);
+  std::vector<uint8_t> code(s.quantizer.code_bytes());
+  size_t slot = 0;
+  for (auto _ : state) {
+    LoadCode(s.layout, s.columns(), slot++ % 1000, absl::MakeSpan(code));
+  }
+}
+BENCHMARK(BM_LoadCode)->ArgName("bits")->Arg(2)->Arg(4);
+
+}  // namespace
+}  // namespace corkscrew

@@ -1,0 +1,69 @@
+#ifndef CORKSCREW_QUANT_SIEVE_H_
+#define CORKSCREW_QUANT_SIEVE_H_
+
+// The first stage of a search: which slots have the largest prefix sums
+// (docs/quantizer.md, 1.2).
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "quant/code_scan.h"
+
+namespace corkscrew {
+
+// Slots to be sieved, numbered from 0. Borrows the arrays.
+struct SievePart {
+  const uint8_t* prefix = nullptr;  // As in ScanColumns.
+  size_t slots = 0;
+  // Bit i % 64 of word i / 64: whether slot i takes part, [blocks]; null if all
+  // do. Bits of slots that are not there do not matter.
+  const uint64_t* admitted = nullptr;
+};
+
+// Slots that are left. Keeps its memory when it is filled again.
+struct Survivors {
+  // Those of part p are at part_ends[p - 1] (0 for p = 0) to part_ends[p] - 1,
+  // in ascending order.
+  std::vector<uint32_t> slots;    // Numbers in their part.
+  std::vector<int16_t> sums;      // Their prefix sums.
+  std::vector<size_t> part_ends;  // [parts]
+
+  size_t size() const { return slots.size(); }
+};
+
+// Finds the slots with the `keep` largest prefix sums, and all that tie with
+// the last of them. Which ones these are does not depend on the order of the
+// slots or on how they are shared out among parts. Single-threaded; holds
+// memory that is used again by the next call.
+class Sieve {
+ public:
+  Sieve() = default;
+
+  // Replaces `survivors`.
+  void Run(const CodeScan& scan, const ScanQuery& query,
+           absl::Span<const SievePart> parts, size_t keep,
+           Survivors* survivors);
+
+  // Removes from `all`, what Run() left of sets of parts with the same query
+  // and `keep`, what is not among the `keep` largest of all of them.
+  void Cut(const ScanQuery& query, size_t keep,
+           absl::Span<Survivors* const> all);
+
+ private:
+  // The `keep`-th largest of some sums. None is below `least`.
+  int16_t Threshold(const ScanQuery& query, int16_t least, size_t keep,
+                    absl::Span<const Survivors* const> all);
+  int16_t Guess(const CodeScan& scan, const ScanQuery& query,
+                absl::Span<const SievePart> parts, size_t slots, size_t keep);
+  int16_t Scan(const CodeScan& scan, const ScanQuery& query,
+               absl::Span<const SievePart> parts, size_t keep, int16_t least,
+               Survivors* survivors);
+
+  std::vector<uint32_t> counts_;
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_QUANT_SIEVE_H_
