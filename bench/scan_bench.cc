@@ -127,11 +127,10 @@ void BM_Sieve(benchmark::State& state) {
   const auto slots = static_cast<size_t>(state.range(1)) * 1000;
   const Scan s(static_cast<size_t>(state.range(0)), 1, slots);
   const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
-  Sieve sieve;
   Survivors survivors;
   for (auto _ : state) {
-    sieve.Run(s.scan, s.queries[0], {&part, 1},
-              slots / static_cast<size_t>(state.range(2)), &survivors);
+    RunSieve(s.scan, s.queries[0], {&part, 1},
+             slots / static_cast<size_t>(state.range(2)), &survivors);
     benchmark::ClobberMemory();
   }
   Report(state, slots, s.layout.prefix_bytes);
@@ -149,15 +148,14 @@ void BM_Stages(benchmark::State& state) {
                static_cast<int>(state.range(1)), slots);
   const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
   constexpr size_t kBest = 150;
-  Sieve sieve;
   Survivors survivors;
   std::vector<int32_t> sums;
   std::vector<uint32_t> order;
   std::vector<float> full(kBest);
   for (auto _ : state) {
     const ScanQuery& query = s.queries[0];
-    sieve.Run(s.scan, query, {&part, 1},
-              slots / static_cast<size_t>(state.range(3)), &survivors);
+    RunSieve(s.scan, query, {&part, 1},
+             slots / static_cast<size_t>(state.range(3)), &survivors);
     sums.resize(survivors.size());
     s.scan.SignSums(query, s.columns(), survivors.slots, survivors.sums.data(),
                     sums.data());

@@ -24,9 +24,6 @@
 namespace corkscrew {
 namespace {
 
-// No prefix sum is smaller.
-constexpr int16_t kLeast = -std::numeric_limits<int16_t>::max();
-
 // Blocks whose sums are held on the stack.
 constexpr size_t kChunkBlocks = 16;
 constexpr size_t kChunk = kChunkBlocks * kScanBlock;
@@ -38,8 +35,6 @@ constexpr size_t kSlack = 64;
 constexpr size_t kSampleEvery = 32;
 constexpr size_t kMinSample = 16;
 constexpr size_t kMaxSample = 256;
-
-constexpr size_t kMaxCounts = 8192;
 
 // Slots of block `block` that take part.
 uint64_t Admitted(const SievePart& part, size_t block) {
@@ -63,62 +58,71 @@ size_t CountAdmitted(absl::Span<const SievePart> parts) {
   return count;
 }
 
+}  // namespace
+
+HWY_EXPORT(CountAtLeast);
+HWY_EXPORT(MoveAtLeast);
+HWY_EXPORT(SelectAtLeast);
+
+namespace {
+
+// The `keep`-th largest of the sums, which are between `least` and `most`;
+// `least` if there are fewer. `keep` is not 0.
+int16_t Threshold(int16_t least, int16_t most, size_t keep,
+                  absl::Span<const Survivors* const> all) {
+  // At least `keep` reach `least`, or all do; fewer reach `beyond`.
+  int32_t beyond = most + 1;
+  while (beyond - least > 1) {
+    const auto middle = static_cast<int16_t>((least + beyond) / 2);
+    size_t count = 0;
+    for (const Survivors* survivors : all) {
+      count += HWY_DYNAMIC_DISPATCH(CountAtLeast)(survivors->sums.data(),
+                                                  survivors->size(), middle);
+    }
+    if (count >= keep) {
+      least = middle;
+    } else {
+      beyond = middle;
+    }
+  }
+  return least;
+}
+
+// The least and the largest prefix sum that there can be.
+int16_t MostOf(const ScanQuery& query) {
+  return static_cast<int16_t>(query.prefix_magnitude);
+}
+int16_t LeastOf(const ScanQuery& query) {
+  return static_cast<int16_t>(-query.prefix_magnitude);
+}
+
 // Removes what is below `least`.
 void Remove(int16_t least, Survivors* survivors) {
-  size_t to = 0;
   size_t from = 0;
+  size_t to = 0;
   for (size_t& end : survivors->part_ends) {
-    for (; from < end; ++from) {
-      survivors->slots[to] = survivors->slots[from];
-      survivors->sums[to] = survivors->sums[from];
-      to += survivors->sums[from] >= least ? 1 : 0;
-    }
+    to = HWY_DYNAMIC_DISPATCH(MoveAtLeast)(
+        survivors->sums.data(), survivors->slots.data(), from, end, least, to);
+    from = end;
     end = to;
   }
   survivors->slots.resize(to);
   survivors->sums.resize(to);
 }
 
-}  // namespace
-
-HWY_EXPORT(SelectAtLeast);
-
-int16_t Sieve::Threshold(const ScanQuery& query, int16_t least, size_t keep,
-                         absl::Span<const Survivors* const> all) {
-  // Counts in steps of 1 << shift, then one step in steps of 1.
-  int32_t base = std::max<int32_t>(least, -query.prefix_magnitude);
-  int32_t top = query.prefix_magnitude;
-  size_t wanted = keep;
-  for (;;) {
-    int shift = 0;
-    while (static_cast<size_t>((top - base) >> shift) >= kMaxCounts) ++shift;
-    counts_.assign(static_cast<size_t>((top - base) >> shift) + 1, 0);
-    for (const Survivors* survivors : all) {
-      for (const int16_t sum : survivors->sums) {
-        if (sum >= base && sum <= top) ++counts_[(sum - base) >> shift];
-      }
-    }
-    size_t step = counts_.size() - 1;
-    while (step > 0 && counts_[step] < wanted) wanted -= counts_[step--];
-    base += static_cast<int32_t>(step << shift);
-    if (shift == 0) return static_cast<int16_t>(base);
-    top = std::min(top, base + (1 << shift) - 1);
-  }
-}
-
 // A threshold that about `keep` of `slots` slots reach, likely more.
-int16_t Sieve::Guess(const CodeScan& scan, const ScanQuery& query,
-                     absl::Span<const SievePart> parts, size_t slots,
-                     size_t keep) {
+int16_t Guess(const CodeScan& scan, const ScanQuery& query,
+              absl::Span<const SievePart> parts, size_t slots, size_t keep,
+              Survivors* sample) {
+  sample->slots.clear();
+  sample->sums.clear();
   size_t blocks = 0;
   for (const SievePart& part : parts) blocks += ScanLayout::Blocks(part.slots);
-  if (blocks < 4 * kMinSample) return kLeast;
+  if (blocks < 4 * kMinSample) return LeastOf(query);
   const size_t samples =
       std::clamp(blocks / kSampleEvery, kMinSample, kMaxSample);
   const size_t every = blocks / samples;
   const size_t block_bytes = scan.layout().prefix_bytes * kScanBlock;
-  Survivors sample;
-  sample.sums.reserve(samples * kScanBlock + kScanBlock);
   size_t skip = every / 2;
   for (const SievePart& part : parts) {
     const size_t n = ScanLayout::Blocks(part.slots);
@@ -128,11 +132,11 @@ int16_t Sieve::Guess(const CodeScan& scan, const ScanQuery& query,
       scan.PrefixSums(query, part.prefix + b * block_bytes, 1, sums.data());
       uint64_t admitted = Admitted(part, b);
       if (admitted == ~uint64_t{0}) {
-        sample.sums.insert(sample.sums.end(), sums.begin(), sums.end());
+        sample->sums.insert(sample->sums.end(), sums.begin(), sums.end());
         continue;
       }
       for (; admitted != 0; admitted &= admitted - 1) {
-        sample.sums.push_back(
+        sample->sums.push_back(
             sums[static_cast<size_t>(std::countr_zero(admitted))]);
       }
     }
@@ -140,19 +144,18 @@ int16_t Sieve::Guess(const CodeScan& scan, const ScanQuery& query,
   }
   // Three standard deviations above what is expected.
   const double expected = static_cast<double>(keep) *
-                          static_cast<double>(sample.sums.size()) /
+                          static_cast<double>(sample->sums.size()) /
                           static_cast<double>(slots);
   const auto rank = static_cast<size_t>(expected + 3 * std::sqrt(expected) + 4);
-  if (rank >= sample.sums.size()) return kLeast;
-  const Survivors* const one = &sample;
-  return Threshold(query, kLeast, rank, {&one, 1});
+  sample->slots.resize(sample->sums.size());
+  return Threshold(LeastOf(query), MostOf(query), rank, {&sample, 1});
 }
 
-// Collects what is at least `least`. Returns the threshold reached: at least
-// `keep` are above it, unless it is `least`.
-int16_t Sieve::Scan(const CodeScan& scan, const ScanQuery& query,
-                    absl::Span<const SievePart> parts, size_t keep,
-                    int16_t least, Survivors* survivors) {
+// Collects what is at least `least`, but for what is certain not to be among
+// the `keep` largest.
+void Collect(const CodeScan& scan, const ScanQuery& query,
+             absl::Span<const SievePart> parts, size_t keep, int16_t least,
+             Survivors* survivors) {
   survivors->slots.clear();
   survivors->sums.clear();
   survivors->part_ends.clear();
@@ -182,40 +185,39 @@ int16_t Sieve::Scan(const CodeScan& scan, const ScanQuery& query,
                              kept.begin() + static_cast<ptrdiff_t>(count));
       survivors->part_ends.back() = survivors->size();
       if (survivors->size() < limit) continue;
-      const Survivors* const one = survivors;
-      least = Threshold(query, least, keep, {&one, 1});
+      least = Threshold(least, MostOf(query), std::max<size_t>(keep, 1),
+                        {&survivors, 1});
       Remove(least, survivors);
       limit = std::max(limit, 2 * survivors->size());
     }
   }
-  return least;
 }
 
-void Sieve::Run(const CodeScan& scan, const ScanQuery& query,
-                absl::Span<const SievePart> parts, size_t keep,
-                Survivors* survivors) {
+}  // namespace
+
+void RunSieve(const CodeScan& scan, const ScanQuery& query,
+              absl::Span<const SievePart> parts, size_t keep,
+              Survivors* survivors) {
   const size_t slots = CountAdmitted(parts);
+  const int16_t least = LeastOf(query);
   const int16_t guess =
-      slots <= keep ? kLeast : Guess(scan, query, parts, slots, keep);
-  Scan(scan, query, parts, keep, guess, survivors);
-  if (survivors->size() < keep && guess != kLeast) {
-    Scan(scan, query, parts, keep, kLeast, survivors);
+      slots <= keep ? least : Guess(scan, query, parts, slots, keep, survivors);
+  Collect(scan, query, parts, keep, guess, survivors);
+  if (survivors->size() < keep && guess != least) {
+    Collect(scan, query, parts, keep, least, survivors);
   }
-  Cut(query, keep, {&survivors, 1});
+  CutSurvivors(query, keep, {&survivors, 1});
 }
 
-void Sieve::Cut(const ScanQuery& query, size_t keep,
-                absl::Span<Survivors* const> all) {
+void CutSurvivors(const ScanQuery& query, size_t keep,
+                  absl::Span<Survivors* const> all) {
   size_t count = 0;
-  int16_t least = std::numeric_limits<int16_t>::max();
-  for (const Survivors* survivors : all) {
-    count += survivors->size();
-    for (const int16_t sum : survivors->sums) least = std::min(least, sum);
-  }
+  for (const Survivors* survivors : all) count += survivors->size();
   if (count <= keep) return;
-  least = keep == 0 ? std::numeric_limits<int16_t>::max()
-                    : Threshold(query, least, keep, all);
-  for (Survivors* survivors : all) Remove(least, survivors);
+  const int16_t threshold =
+      keep == 0 ? std::numeric_limits<int16_t>::max()
+                : Threshold(LeastOf(query), MostOf(query), keep, all);
+  for (Survivors* survivors : all) Remove(threshold, survivors);
 }
 
 }  // namespace corkscrew

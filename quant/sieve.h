@@ -33,36 +33,19 @@ struct Survivors {
   size_t size() const { return slots.size(); }
 };
 
-// Finds the slots with the `keep` largest prefix sums, and all that tie with
-// the last of them. Which ones these are does not depend on the order of the
-// slots or on how they are shared out among parts. Single-threaded; holds
-// memory that is used again by the next call.
-class Sieve {
- public:
-  Sieve() = default;
+// Replaces `survivors` by the slots with the `keep` largest prefix sums, and
+// all that tie with the last of them. Which ones these are does not depend on
+// the order of the slots or on how they are shared out among parts. Allocates
+// only in `survivors`.
+void RunSieve(const CodeScan& scan, const ScanQuery& query,
+              absl::Span<const SievePart> parts, size_t keep,
+              Survivors* survivors);
 
-  // Replaces `survivors`.
-  void Run(const CodeScan& scan, const ScanQuery& query,
-           absl::Span<const SievePart> parts, size_t keep,
-           Survivors* survivors);
-
-  // Removes from `all`, what Run() left of sets of parts with the same query
-  // and `keep`, what is not among the `keep` largest of all of them.
-  void Cut(const ScanQuery& query, size_t keep,
-           absl::Span<Survivors* const> all);
-
- private:
-  // The `keep`-th largest of some sums. None is below `least`.
-  int16_t Threshold(const ScanQuery& query, int16_t least, size_t keep,
-                    absl::Span<const Survivors* const> all);
-  int16_t Guess(const CodeScan& scan, const ScanQuery& query,
-                absl::Span<const SievePart> parts, size_t slots, size_t keep);
-  int16_t Scan(const CodeScan& scan, const ScanQuery& query,
-               absl::Span<const SievePart> parts, size_t keep, int16_t least,
-               Survivors* survivors);
-
-  std::vector<uint32_t> counts_;
-};
+// Removes from `all`, what RunSieve() left of sets of parts with the same query
+// and `keep` (on several threads), what is not among the `keep` largest of all
+// of them.
+void CutSurvivors(const ScanQuery& query, size_t keep,
+                  absl::Span<Survivors* const> all);
 
 }  // namespace corkscrew
 

@@ -120,17 +120,16 @@ class SieveTest : public ::testing::Test {
     std::vector<Survivors> survivors(sieves);
     std::vector<Survivors*> pointers;
     std::vector<std::vector<size_t>> firsts(sieves);
-    Sieve sieve;
     for (size_t s = 0; s < sieves; ++s) {
       std::vector<SievePart> parts;
       for (size_t p = s; p < columns.size(); p += sieves) {
         parts.push_back(columns[p].part);
         firsts[s].push_back(bounds[p]);
       }
-      sieve.Run(scan_, query, parts, keep, &survivors[s]);
+      RunSieve(scan_, query, parts, keep, &survivors[s]);
       pointers.push_back(&survivors[s]);
     }
-    sieve.Cut(query, keep, pointers);
+    CutSurvivors(query, keep, pointers);
     Found found;
     for (size_t s = 0; s < sieves; ++s) {
       size_t i = 0;
