@@ -30,7 +30,7 @@ Exit codes:
   0  done
   1  error
   2  the command line is wrong
-  3  done, but some input lines were bad and left out
+  3  done, but some input was bad and left out
   4  a database, collection, record or model that was named is not there
   5  the node can not be reached or was too slow; try again
 
@@ -68,6 +68,7 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   AddCollectionCommands(app, context);
   AddRecordCommands(app, context);
   AddImportCommand(app, context);
+  AddImportV1Command(app, context);
   AddSearchCommand(app, context);
   AddEmbedCommand(app, context);
   AddEncodeCommand(app, context);

@@ -141,6 +141,7 @@ TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
                                                        {"list"},
                                                        {"count"},
                                                        {"import"},
+                                                       {"import-v1"},
                                                        {"search"},
                                                        {"embed"},
                                                        {"encode"},

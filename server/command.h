@@ -93,6 +93,7 @@ absl::StatusOr<std::istream*> OpenInput(absl::string_view path,
 void AddCollectionCommands(CLI::App& app, CommandContext& context);
 void AddRecordCommands(CLI::App& app, CommandContext& context);
 void AddImportCommand(CLI::App& app, CommandContext& context);
+void AddImportV1Command(CLI::App& app, CommandContext& context);
 void AddSearchCommand(CLI::App& app, CommandContext& context);
 void AddEmbedCommand(CLI::App& app, CommandContext& context);
 void AddEncodeCommand(CLI::App& app, CommandContext& context);

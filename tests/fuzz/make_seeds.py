@@ -9,6 +9,7 @@ import pathlib
 import re
 import struct
 import sys
+import zlib
 
 
 def string(text):
@@ -111,11 +112,36 @@ def format_seeds():
             yield name, bytes([readers[name]]) + data[:end]
 
 
+def v1_seeds():
+    """Files of the original CorkScrewDB; the first byte tells log (0) from snapshot (1)."""
+    def field(data):
+        return struct.pack("<I", len(data)) + data
+
+    def fields(text):
+        return field(struct.pack("<2f", 1, -2)) + field(text) + field(b'{"k":"v"}')
+
+    def record(kind, lamport, text):
+        data = (b"WC" + struct.pack("<BBQ", 1, kind, lamport) + field(b"actor") +
+                struct.pack("<q", 5) + field(b"c") + field(b"id") + fields(text))
+        return data + struct.pack("<I", zlib.crc32(data))
+
+    log = record(1, 1, b"one") + record(2, 2, b"")
+    yield "log", b"\0" + log
+    yield "log_torn", b"\0" + log[:-9]
+    yield "log_damaged", b"\0" + log[:20] + b"?" + log[21:]
+    snapshot = (struct.pack("<IB", 0x43534442, 1) + field(b"c") +
+                struct.pack("<iqIQqI", 2, 7, 2, 2, 1, 1) + field(b"id") + struct.pack("<I", 1) +
+                fields(b"one") + struct.pack("<Q", 1) + field(b"actor") + struct.pack("<qB", 5, 0))
+    yield "snapshot", b"\1" + snapshot + struct.pack("<I", zlib.crc32(snapshot))
+    yield "snapshot_damaged", b"\1" + snapshot + b"\0\0\0\0"
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     for target, seeds in (("gguf_fuzz", gguf_seeds()),
                           ("wordpiece_fuzz", wordpiece_seeds()),
-                          ("format_fuzz", format_seeds())):
+                          ("format_fuzz", format_seeds()),
+                          ("v1_reader_fuzz", v1_seeds())):
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:
