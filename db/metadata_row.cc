@@ -6,12 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <type_traits>
 #include <variant>
 #include <vector>
 
+#include "base/cursor.h"
 #include "db/filter.h"
 
 namespace corkscrew {
@@ -24,13 +24,6 @@ void Append(T value, std::string* out) {
 void AppendSized(const std::string& bytes, std::string* out) {
   Append(static_cast<uint32_t>(bytes.size()), out);
   out->append(bytes);
-}
-
-template <typename T>
-T Load(const char* bytes) {
-  T value;
-  std::memcpy(&value, bytes, sizeof(value));
-  return value;
 }
 
 std::string ValueBytes(const Value& value) {
@@ -51,33 +44,58 @@ std::string ValueBytes(const Value& value) {
   return out;
 }
 
-ValueView ViewOf(absl::string_view bytes) {
-  const char* const at = bytes.data() + 1;
+// Whether `bytes` are strings as in a list, each with its size.
+bool AreStrings(absl::string_view bytes, uint32_t count) {
+  Cursor cursor(bytes);
+  for (; count > 0; --count) {
+    uint32_t size;
+    if (!cursor.ReadLittle(&size) || !cursor.Skip(size)) return false;
+  }
+  return cursor.done();
+}
+
+std::optional<ValueView> ViewOf(absl::string_view bytes) {
+  if (bytes.empty()) return std::nullopt;
+  const absl::string_view value = bytes.substr(1);
+  Cursor cursor(value);
   switch (bytes[0]) {
     case 0:
-      return Load<bool>(at);
-    case 1:
-      return Load<int64_t>(at);
-    case 2:
-      return Load<double>(at);
+      if (value.size() != 1) return std::nullopt;
+      return value[0] != 0;
+    case 1: {
+      int64_t integer;
+      if (!cursor.ReadLittle(&integer) || !cursor.done()) return std::nullopt;
+      return integer;
+    }
+    case 2: {
+      double number;
+      if (!cursor.ReadLittle(&number) || !cursor.done()) return std::nullopt;
+      return number;
+    }
     case 3:
-      return bytes.substr(1);
+      return value;
+    case 4: {
+      uint32_t count;
+      if (!cursor.ReadLittle(&count)) return std::nullopt;
+      const absl::string_view strings = value.substr(cursor.position());
+      if (!AreStrings(strings, count)) return std::nullopt;
+      return PackedStrings{count, strings.data()};
+    }
     default:
-      return PackedStrings{Load<uint32_t>(at), at + sizeof(uint32_t)};
+      return std::nullopt;
   }
 }
 
 std::optional<ValueView> Find(absl::string_view row, absl::string_view key) {
-  const char* at = row.data();
-  const char* const end = at + row.size();
-  while (at != end) {
-    const auto key_bytes = Load<uint32_t>(at);
-    const auto value_bytes = Load<uint32_t>(at + 4);
-    at += 8;
-    if (absl::string_view(at, key_bytes) == key) {
-      return ViewOf(absl::string_view(at + key_bytes, value_bytes));
-    }
-    at += key_bytes + value_bytes;
+  Cursor cursor(row);
+  uint32_t key_bytes;
+  uint32_t value_bytes;
+  absl::string_view found;
+  absl::string_view value;
+  while (cursor.ReadLittle(&key_bytes) && cursor.ReadLittle(&value_bytes) &&
+         cursor.ReadBytes(key_bytes, &found) &&
+         cursor.ReadBytes(value_bytes, &value)) {
+    if (found == key) return ViewOf(value);
   }
   return std::nullopt;
 }

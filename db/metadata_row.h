@@ -2,8 +2,8 @@
 #define CORKSCREW_DB_METADATA_ROW_H_
 
 // Metadata as one run of bytes, for an index in memory: a tenth of a Metadata's
-// size, and filters read it where it lies. Never stored or sent; in the byte
-// order of the machine.
+// size, and filters read it where it lies. Segments hold the same bytes
+// (docs/storage_format.md, "Segments").
 
 #include <string>
 
@@ -16,7 +16,8 @@ namespace corkscrew {
 // Equal metadata has equal rows; empty metadata has the empty row.
 std::string MetadataRow(const Metadata& metadata);
 
-// Matches(filter, metadata) of db/filter.h for the metadata of `row`.
+// Matches(filter, metadata) of db/filter.h for the metadata of `row`. Of bytes
+// that are no row, what can not be read is taken as missing.
 bool MatchesRow(const Filter& filter, absl::string_view row);
 
 }  // namespace corkscrew

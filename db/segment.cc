@@ -1,0 +1,236 @@
+#include "db/segment.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/crc32c.h"
+#include "base/status_macros.h"
+
+namespace corkscrew {
+namespace {
+
+template <typename T>
+T Load(const char* from) {
+  T value;
+  std::memcpy(&value, from, sizeof(value));
+  return value;
+}
+
+}  // namespace
+
+uint64_t Segment::Integers::At(size_t i) const {
+  switch (width) {
+    case 0:
+      return base;
+    case 1:
+      return base + static_cast<uint8_t>(data[i]);
+    case 2:
+      return base + Load<uint16_t>(data + 2 * i);
+    case 4:
+      return base + Load<uint32_t>(data + 4 * i);
+    default:
+      return base + Load<uint64_t>(data + 8 * i);
+  }
+}
+
+absl::StatusOr<std::shared_ptr<Segment>> Segment::Open(
+    FileSystem& files, const std::string& path, const SegmentSpace& space) {
+  CORKSCREW_ASSIGN_OR_RETURN(std::unique_ptr<FileContent> content,
+                             files.Map(path));
+  absl::StatusOr<std::shared_ptr<Segment>> segment =
+      FromContent(std::move(content), space);
+  if (!segment.ok()) {
+    return absl::Status(segment.status().code(),
+                        absl::StrCat(path, ": ", segment.status().message()));
+  }
+  return segment;
+}
+
+absl::StatusOr<std::shared_ptr<Segment>> Segment::FromContent(
+    std::unique_ptr<FileContent> content, const SegmentSpace& space) {
+  Hash16 hash;
+  CORKSCREW_ASSIGN_OR_RETURN(SegmentHeader header,
+                             DecodeSegmentHeader(content->bytes(), &hash));
+  if (header.collection != space.collection ||
+      header.descriptor != space.descriptor ||
+      header.code_bytes != space.code_bytes ||
+      header.rescore_dim != space.rescore_dim) {
+    return absl::DataLossError(absl::StrCat(
+        "segment: it is of collection ", header.collection.ToString(), " with ",
+        header.code_bytes, " bytes per code, want ",
+        space.collection.ToString(), " with ", space.code_bytes));
+  }
+  std::shared_ptr<Segment> segment(
+      new Segment(std::move(content), std::move(header), hash));
+  CORKSCREW_RETURN_IF_ERROR(segment->CheckContent());
+  segment->FindColumns();
+  return segment;
+}
+
+Segment::Segment(std::unique_ptr<FileContent> content, SegmentHeader header,
+                 const Hash16& hash)
+    : content_(std::move(content)),
+      header_(std::move(header)),
+      hash_(hash),
+      died_(live() ? header_.slots : 0) {}
+
+absl::Status Segment::CheckContent() const {
+  for (const SegmentColumn& column : header_.columns) {
+    if (column.id == ColumnId::kRescore) continue;
+    if (SegmentChecks(Bytes(column)) != column.checks) {
+      return absl::DataLossError(absl::StrCat("segment: column ",
+                                              static_cast<uint32_t>(column.id),
+                                              " has a wrong checksum"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Segment::FindColumns() {
+  const auto integers = [this](const SegmentColumn& column) {
+    return Integers{Bytes(column).data(), column.width, column.base};
+  };
+  for (const SegmentColumn& column : header_.columns) {
+    const absl::string_view bytes = Bytes(column);
+    switch (column.id) {
+      case ColumnId::kCodes:
+        codes_ = reinterpret_cast<const uint8_t*>(bytes.data());
+        break;
+      case ColumnId::kScalars:
+        scalars_ = reinterpret_cast<const CodeScalars*>(bytes.data());
+        break;
+      case ColumnId::kBorn:
+        born_ = integers(column);
+        break;
+      case ColumnId::kDied:
+        died_at_ = integers(column);
+        break;
+      case ColumnId::kSeq:
+        seq_ = integers(column);
+        break;
+      case ColumnId::kOrigin:
+        origin_ = integers(column);
+        break;
+      case ColumnId::kShard:
+        shard_ = integers(column);
+        break;
+      case ColumnId::kIdEnds:
+        id_ends_ = bytes;
+        break;
+      case ColumnId::kIds:
+        ids_ = bytes;
+        break;
+      case ColumnId::kMetadataNumbers:
+        metadata_numbers_ = integers(column);
+        break;
+      case ColumnId::kMetadataEnds:
+        metadata_ends_ = bytes;
+        break;
+      case ColumnId::kMetadata:
+        metadata_ = bytes;
+        break;
+      case ColumnId::kIdTags:
+        id_tags_ = bytes;
+        break;
+      case ColumnId::kIdSlots:
+        id_slots_ = bytes;
+        break;
+      case ColumnId::kRescore:
+        rescore_ = bytes;
+        rescore_column_ = &column;
+        rescore_checked_ =
+            std::vector<std::atomic<uint8_t>>(column.checks.size());
+        break;
+      case ColumnId::kLengths:
+        lengths_ = bytes;
+        break;
+      case ColumnId::kErrors:
+        errors_ = bytes;
+        break;
+    }
+  }
+}
+
+absl::string_view Segment::Item(absl::string_view ends, absl::string_view items,
+                                size_t i) {
+  const uint32_t begin = i == 0 ? 0 : Load<uint32_t>(ends.data() + 4 * (i - 1));
+  const auto end = Load<uint32_t>(ends.data() + 4 * i);
+  if (begin > end || end > items.size()) return {};
+  return items.substr(begin, end - begin);
+}
+
+SlotBlock::Run Segment::RunAt(size_t first, size_t last) const {
+  return {last - first, codes_ + first * header_.code_bytes, scalars_ + first};
+}
+
+BodyKey Segment::body(size_t slot) const {
+  return {static_cast<uint16_t>(shard_.At(slot)), std::string(id(slot)),
+          born(slot), static_cast<uint32_t>(origin_.At(slot)), seq_.At(slot)};
+}
+
+uint32_t Segment::metadata_number(size_t slot) const {
+  return static_cast<uint32_t>(std::min<uint64_t>(metadata_numbers_.At(slot),
+                                                  header_.metadata_rows - 1));
+}
+
+bool Segment::RescoreIsGood(size_t begin, size_t end) const {
+  const size_t last = (end - 1) / kSegmentCheckBytes;
+  for (size_t i = begin / kSegmentCheckBytes; i <= last; ++i) {
+    std::atomic<uint8_t>& checked = rescore_checked_[i];
+    uint8_t state = checked.load(std::memory_order_relaxed);
+    if (state == 0) {
+      // Threads that race here find the same.
+      const bool good = ExtendCrc32c(0, rescore_.substr(i * kSegmentCheckBytes,
+                                                        kSegmentCheckBytes)) ==
+                        rescore_column_->checks[i];
+      state = good ? 1 : 2;
+      checked.store(state, std::memory_order_relaxed);
+      if (!good) damaged_.store(true, std::memory_order_relaxed);
+    }
+    if (state == 2) return false;
+  }
+  return true;
+}
+
+SlotBlock::RescoreRow Segment::rescore_row(size_t slot) const {
+  const size_t row_bytes = size_t{header_.rescore_dim} * 2;
+  const size_t begin = slot * row_bytes;
+  RescoreRow row;
+  if (RescoreIsGood(begin, begin + row_bytes)) {
+    row.row = {reinterpret_cast<const uint16_t*>(rescore_.data() + begin),
+               header_.rescore_dim};
+  }
+  row.n2 = Load<double>(lengths_.data() + 8 * slot);
+  row.error = Load<float>(errors_.data() + 4 * slot);
+  return row;
+}
+
+size_t Segment::index_bytes() const {
+  return header_.file_bytes - rescore_bytes() + died_.bytes();
+}
+
+size_t Segment::rescore_bytes() const {
+  return rescore_.size() + lengths_.size() + errors_.size();
+}
+
+uint32_t Segment::FindLatest(absl::string_view id) const {
+  const size_t places = id_tags_.size();
+  if (places == 0) return kNone;
+  const IdHash hash = HashId(id, header_.id_seed, places);
+  size_t place = hash.home;
+  for (size_t probes = 0; probes < places; ++probes) {
+    const auto slot = Load<uint32_t>(id_slots_.data() + 4 * place);
+    if (slot == kFreeIdPlace) return kNone;
+    if (static_cast<uint8_t>(id_tags_[place]) == hash.tag && slot < slots() &&
+        this->id(slot) == id) {
+      return slot;
+    }
+    if (++place == places) place = 0;
+  }
+  return kNone;
+}
+
+}  // namespace corkscrew

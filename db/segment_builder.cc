@@ -1,0 +1,263 @@
+#include "db/segment_builder.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "base/status_macros.h"
+#include "db/encode.h"
+#include "quant/rescore.h"
+
+namespace corkscrew {
+namespace {
+
+template <typename T>
+void AppendLittle(T value, std::string* out) {
+  static_assert(std::endian::native == std::endian::little);
+  out->append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+// Bytes that the values up to `range` need: 0, 1, 2, 4 or 8.
+uint8_t WidthOf(uint64_t range) {
+  if (range == 0) return 0;
+  if (range <= 0xFF) return 1;
+  if (range <= 0xFFFF) return 2;
+  return range <= 0xFFFFFFFF ? 4 : 8;
+}
+
+class Builder {
+ public:
+  Builder(SegmentKind kind, const SegmentSpace& space,
+          const SegmentStamp& stamp, absl::Span<const SlotToCopy> slots,
+          const OriginalReader& originals)
+      : slots_(slots), originals_(originals) {
+    header_.kind = kind;
+    header_.collection = space.collection;
+    header_.descriptor = space.descriptor;
+    header_.number = stamp.number;
+    header_.incarnation = stamp.incarnation;
+    header_.feed = stamp.feed;
+    header_.op_hash = stamp.op_hash;
+    header_.slots = static_cast<uint32_t>(slots.size());
+    header_.code_bytes = space.code_bytes;
+    header_.rescore_dim = space.rescore_dim;
+    // Not to be guessed by who chooses ids.
+    std::memcpy(&header_.id_seed, stamp.op_hash.data(), 8);
+  }
+
+  absl::StatusOr<SegmentImage> Build() {
+    const bool live = header_.kind == SegmentKind::kLive;
+    AddCodes();
+    AddBodies();
+    AddIds();
+    AddMetadata();
+    if (live) AddIdTable();
+    if (header_.rescore_dim != 0) CORKSCREW_RETURN_IF_ERROR(AddRescore());
+    return Finish();
+  }
+
+ private:
+  void Add(ColumnId id, std::string bytes) {
+    SegmentColumn& column = header_.columns.emplace_back();
+    column.id = id;
+    column.bytes = bytes.size();
+    column.checks = SegmentChecks(bytes);
+    columns_.push_back(std::move(bytes));
+  }
+
+  void AddIntegers(ColumnId id, absl::Span<const uint64_t> values) {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    const uint64_t base = *low;
+    const uint8_t width = WidthOf(*high - base);
+    std::string bytes;
+    bytes.reserve(values.size() * width);
+    for (const uint64_t value : values) {
+      const uint64_t rest = value - base;
+      bytes.append(reinterpret_cast<const char*>(&rest), width);
+    }
+    Add(id, std::move(bytes));
+    header_.columns.back().width = width;
+    header_.columns.back().base = base;
+  }
+
+  void AddCodes() {
+    std::string codes;
+    std::string scalars;
+    codes.reserve(slots_.size() * header_.code_bytes);
+    scalars.reserve(slots_.size() * sizeof(CodeScalars));
+    for (const SlotToCopy& from : slots_) {
+      const SlotBlock::Run run = from.block->RunAt(from.slot, from.slot + 1);
+      codes.append(reinterpret_cast<const char*>(run.codes),
+                   header_.code_bytes);
+      scalars.append(reinterpret_cast<const char*>(run.scalars),
+                     sizeof(CodeScalars));
+    }
+    Add(ColumnId::kCodes, std::move(codes));
+    Add(ColumnId::kScalars, std::move(scalars));
+  }
+
+  void AddBodies() {
+    std::vector<uint64_t> born, died, seq, origin, shard;
+    for (const SlotToCopy& from : slots_) {
+      const BodyKey body = from.block->body(from.slot);
+      born.push_back(body.lamport);
+      died.push_back(from.died);
+      seq.push_back(body.seq);
+      origin.push_back(body.origin);
+      shard.push_back(body.shard);
+    }
+    header_.min_born = *std::min_element(born.begin(), born.end());
+    header_.max_born = *std::max_element(born.begin(), born.end());
+    AddIntegers(ColumnId::kBorn, born);
+    if (header_.kind == SegmentKind::kHistory) {
+      header_.max_died = *std::max_element(died.begin(), died.end());
+      AddIntegers(ColumnId::kDied, died);
+    }
+    AddIntegers(ColumnId::kSeq, seq);
+    AddIntegers(ColumnId::kOrigin, origin);
+    AddIntegers(ColumnId::kShard, shard);
+  }
+
+  void AddIds() {
+    std::string ends;
+    std::string ids;
+    for (const SlotToCopy& from : slots_) {
+      const absl::string_view id = from.block->id(from.slot);
+      ids.append(id.data(), id.size());
+      AppendLittle(static_cast<uint32_t>(ids.size()), &ends);
+    }
+    Add(ColumnId::kIdEnds, std::move(ends));
+    Add(ColumnId::kIds, std::move(ids));
+  }
+
+  void AddMetadata() {
+    // A row that several blocks have is found again by its content.
+    absl::flat_hash_map<absl::string_view, uint32_t> by_row;
+    absl::flat_hash_map<const SlotBlock*, std::vector<uint32_t>> by_number;
+    std::string ends;
+    std::string rows;
+    std::vector<uint64_t> numbers;
+    for (const SlotToCopy& from : slots_) {
+      std::vector<uint32_t>& known = by_number[from.block];
+      const uint32_t old = from.block->metadata_number(from.slot);
+      if (known.size() <= old) known.resize(old + 1, SlotBlock::kNone);
+      if (known[old] == SlotBlock::kNone) {
+        const absl::string_view row = from.block->metadata_row(old);
+        const auto [found, is_new] =
+            by_row.try_emplace(row, static_cast<uint32_t>(by_row.size()));
+        if (is_new) {
+          rows.append(row.data(), row.size());
+          AppendLittle(static_cast<uint32_t>(rows.size()), &ends);
+        }
+        known[old] = found->second;
+      }
+      numbers.push_back(known[old]);
+    }
+    header_.metadata_rows = static_cast<uint32_t>(by_row.size());
+    AddIntegers(ColumnId::kMetadataNumbers, numbers);
+    Add(ColumnId::kMetadataEnds, std::move(ends));
+    Add(ColumnId::kMetadata, std::move(rows));
+  }
+
+  void AddIdTable() {
+    const uint32_t places = IdPlaces(header_.slots);
+    std::string tags(places, '\0');
+    std::vector<uint32_t> table(places, kFreeIdPlace);
+    for (uint32_t slot = 0; slot < header_.slots; ++slot) {
+      const IdHash hash = HashId(slots_[slot].block->id(slots_[slot].slot),
+                                 header_.id_seed, places);
+      size_t place = hash.home;
+      while (table[place] != kFreeIdPlace) {
+        if (++place == places) place = 0;
+      }
+      table[place] = slot;
+      tags[place] = static_cast<char>(hash.tag);
+    }
+    header_.id_places = places;
+    Add(ColumnId::kIdTags, std::move(tags));
+    Add(ColumnId::kIdSlots,
+        std::string(reinterpret_cast<const char*>(table.data()),
+                    table.size() * sizeof(uint32_t)));
+  }
+
+  absl::Status AddRescore() {
+    const size_t dim = header_.rescore_dim;
+    std::string rows;
+    std::string lengths;
+    std::string errors;
+    rows.reserve(slots_.size() * dim * 2);
+    for (const SlotToCopy& from : slots_) {
+      const SlotBlock::RescoreRow row = from.block->rescore_row(from.slot);
+      if (row.row.empty()) {
+        CORKSCREW_RETURN_IF_ERROR(AppendOriginal(from, &rows));
+      } else {
+        rows.append(reinterpret_cast<const char*>(row.row.data()), dim * 2);
+      }
+      AppendLittle(row.n2, &lengths);
+      AppendLittle(row.error, &errors);
+    }
+    Add(ColumnId::kRescore, std::move(rows));
+    Add(ColumnId::kLengths, std::move(lengths));
+    Add(ColumnId::kErrors, std::move(errors));
+    return absl::OkStatus();
+  }
+
+  absl::Status AppendOriginal(const SlotToCopy& from, std::string* rows) {
+    const BodyKey body = from.block->body(from.slot);
+    std::vector<float> original(header_.rescore_dim);
+    std::vector<uint16_t> row(header_.rescore_dim);
+    CORKSCREW_RETURN_IF_ERROR(
+        originals_.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
+    RoundToBFloat16(original, absl::MakeSpan(row));
+    rows->append(reinterpret_cast<const char*>(row.data()), row.size() * 2);
+    return absl::OkStatus();
+  }
+
+  SegmentImage Finish() {
+    PlaceColumns(&header_);
+    SegmentImage image;
+    image.parts.push_back(EncodeSegmentHeader(header_, &image.hash));
+    uint64_t at = image.parts.back().size();
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const SegmentColumn& column = header_.columns[i];
+      image.parts.emplace_back(column.offset - at, '\0');
+      at = column.offset + columns_[i].size();
+      image.parts.push_back(std::move(columns_[i]));
+    }
+    image.parts.emplace_back(header_.file_bytes - at, '\0');
+    image.header = std::move(header_);
+    return image;
+  }
+
+  const absl::Span<const SlotToCopy> slots_;
+  const OriginalReader& originals_;
+  SegmentHeader header_;
+  std::vector<std::string> columns_;
+};
+
+}  // namespace
+
+std::string SegmentImage::ToString() const { return absl::StrJoin(parts, ""); }
+
+absl::StatusOr<SegmentImage> BuildSegment(SegmentKind kind,
+                                          const SegmentSpace& space,
+                                          const SegmentStamp& stamp,
+                                          absl::Span<const SlotToCopy> slots,
+                                          const OriginalReader& originals) {
+  assert(!slots.empty());
+  return Builder(kind, space, stamp, slots, originals).Build();
+}
+
+absl::Status WriteSegment(FileSystem& files, const std::string& path,
+                          const SegmentImage& image) {
+  const std::vector<absl::string_view> parts(image.parts.begin(),
+                                             image.parts.end());
+  return AtomicWriteFile(files, path, parts);
+}
+
+}  // namespace corkscrew
