@@ -82,29 +82,76 @@ using TagI64 = hn::RepartitionToWide<TagI32>;
 using VecI32 = hn::Vec<TagI32>;
 using VecI64 = hn::Vec<TagI64>;
 
-// Up to four bits from all thresholds, or the first four of more: the number of
-// `below` values at positions stride - 1, 2 * stride - 1, ... that are < v.
-HWY_INLINE VecI32 CountBelow(VecI32 v, const int32_t* below, size_t n,
-                             size_t stride) {
-  const TagI32 d;
-  const VecI32 one = hn::Set(d, 1);
-  VecI32 count = hn::Zero(d);
-  for (size_t i = stride - 1; i < n; i += stride) {
-    const auto above = hn::Gt(v, hn::Set(d, below[i]));
-    count = hn::IfThenElse(above, hn::Add(count, one), count);
+// Finds the first bits of a code, at most four.
+#if HWY_ARCH_X86 && HWY_CAP_GE512
+
+// By a binary search in tables of one vector.
+template <int kBits>
+class FirstBits {
+ public:
+  explicit FirstBits(const CodeFinder::Tables& tables) {
+    static_assert(kBits >= 1 && kBits <= 4 && hn::MaxLanes(TagI32()) == 16);
+    for (int bit = 0; bit < kBits; ++bit) {
+      tables_[bit] = hn::LoadU(TagI32(), tables.middle[bit]);
+    }
   }
-  return count;
-}
+
+  HWY_INLINE VecI32 Find(VecI32 v) const {
+    VecI32 code = hn::Zero(TagI32());
+    if constexpr (kBits > 3) code = Step<3>(v, code);
+    if constexpr (kBits > 2) code = Step<2>(v, code);
+    if constexpr (kBits > 1) code = Step<1>(v, code);
+    return Step<0>(v, code);
+  }
+
+ private:
+  template <int kBit>
+  HWY_INLINE VecI32 Step(VecI32 v, VecI32 code) const {
+    const TagI32 d;
+    const VecI32 below =
+        hn::TableLookupLanes(tables_[kBit], hn::IndicesFromVec(d, code));
+    return hn::IfThenElse(hn::Gt(v, below),
+                          hn::Add(code, hn::Set(d, 1 << kBit)), code);
+  }
+
+  VecI32 tables_[kBits];
+};
+
+#else
+
+template <int kBits>
+class FirstBits {
+ public:
+  explicit FirstBits(const CodeFinder::Tables& tables)
+      : below_(tables.below.data()),
+        stride_((tables.below.size() + 1) >> kBits) {}
+
+  HWY_INLINE VecI32 Find(VecI32 v) const {
+    const TagI32 d;
+    const VecI32 one = hn::Set(d, 1);
+    VecI32 count = hn::Zero(d);
+    for (size_t i = 1; i < size_t{1} << kBits; ++i) {
+      const auto above = hn::Gt(v, hn::Set(d, below_[i * stride_ - 1]));
+      count = hn::IfThenElse(above, hn::Add(count, one), count);
+    }
+    return count;
+  }
+
+ private:
+  const int32_t* below_;
+  size_t stride_;
+};
+
+#endif
 
 // The code of each lane, by a binary search below the first four bits.
 template <int kBits>
-HWY_INLINE VecI32 FindCode(VecI32 v, const int32_t* below) {
+HWY_INLINE VecI32 FindCode(const FirstBits<std::min(kBits, 4)>& first, VecI32 v,
+                           const int32_t* below) {
+  if constexpr (kBits <= 4) return first.Find(v);
   const TagI32 d;
-  constexpr size_t kThresholds = (size_t{1} << kBits) - 1;
-  if constexpr (kBits <= 4) return CountBelow(v, below, kThresholds, 1);
   constexpr int kRest = kBits > 4 ? kBits - 4 : 0;
-  VecI32 code = hn::ShiftLeft<kRest>(
-      CountBelow(v, below, kThresholds, size_t{1} << kRest));
+  VecI32 code = hn::ShiftLeft<kRest>(first.Find(v));
   for (int32_t step = 1 << kRest >> 1; step > 0; step /= 2) {
     const VecI32 middle = hn::Add(code, hn::Set(d, step - 1));
     const auto above = hn::Gt(v, hn::GatherIndex(d, below, middle));
@@ -125,11 +172,12 @@ HWY_NOINLINE int64_t FindCodesOf(const CodeFinder::Tables& tables,
   const auto bytes = hn::LoadDup128(d8, tables.bytes);
   const VecI32 byte = hn::Set(d, 0xFF);
   const VecI32 offset = hn::Set(d, tables.offset);
+  const FirstBits<std::min(kBits, 4)> first(tables);
   VecI64 even = hn::Zero(d64);
   VecI64 odd = hn::Zero(d64);
   for (size_t i = 0; i < n; i += hn::Lanes(d)) {
     const VecI32 x = hn::LoadU(d, v + i);
-    const VecI32 code = FindCode<kBits>(x, tables.below.data());
+    const VecI32 code = FindCode<kBits>(first, x, tables.below.data());
     VecI32 level;
     if constexpr (kBits <= 4) {
       const VecI32 sum =

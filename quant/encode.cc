@@ -1,5 +1,6 @@
 #include "quant/encode.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,14 @@ CodeFinder::CodeFinder(const Codebook& codebook, size_t dim) {
     tables_.below.push_back(t - 1);
   }
   tables_.levels.assign(codebook.levels.begin(), codebook.levels.end());
+  const int first_bits = std::min(tables_.bits, 4);
+  const size_t stride = size_t{1} << (tables_.bits - first_bits);
+  for (int bit = 0; bit < first_bits; ++bit) {
+    const size_t step = size_t{1} << bit;
+    for (size_t i = 0; i + step < size_t{1} << first_bits; i += 2 * step) {
+      tables_.middle[bit][i] = tables_.below[(i + step) * stride - 1];
+    }
+  }
   if (tables_.bits <= 4) {
     tables_.offset = tables_.levels.back();
     for (size_t k = 0; k < tables_.levels.size(); ++k) {

@@ -43,6 +43,9 @@ class CodeFinder {
     // every CPU has an instruction.
     std::vector<int32_t> below;   // [levels - 1]
     std::vector<int32_t> levels;  // [1 << bits]
+    // For the first bits of a code, at most four: the value of `below` that
+    // decides bit `bit` of them, by the bits above.
+    int32_t middle[4][16] = {};  // [bit, first bits]
     // Up to 4 bits: level + offset as a byte.
     alignas(16) uint8_t bytes[16] = {};
     int32_t offset = 0;

@@ -88,6 +88,20 @@ HWY_INLINE VecI32 ButterfliesInVector(VecI32 v) {
   return v;
 }
 
+// All stages whose partners are in two adjacent vectors. Each pass sorts the
+// even from the odd elements, so that partners face each other, and puts the
+// sums before the differences; as many passes as an index has bits bring every
+// element back to its place.
+template <size_t kElements = 2 * hn::MaxLanes(TagI32())>
+HWY_INLINE void ButterfliesInPair(VecI32& a, VecI32& b) {
+  const TagI32 d;
+  const VecI32 even = hn::ConcatEven(d, b, a);
+  const VecI32 odd = hn::ConcatOdd(d, b, a);
+  a = hn::Add(even, odd);
+  b = hn::Sub(even, odd);
+  if constexpr (kElements > 2) ButterfliesInPair<kElements / 2>(a, b);
+}
+
 // What Renormalize() does, for one k >= 2.
 class Renormalizer {
  public:
@@ -161,6 +175,69 @@ HWY_INLINE void ButterfliesAcross4(int32_t* HWY_RESTRICT x, size_t size,
   }
 }
 
+// The stages at distances `h`, 2 * h and 4 * h.
+template <class Last>
+HWY_INLINE void ButterfliesAcross8(int32_t* HWY_RESTRICT x, size_t size,
+                                   size_t h, const Last& last) {
+  const TagI32 d;
+  for (size_t i = 0; i < size; i += 8 * h) {
+    for (size_t j = i; j < i + h; j += hn::Lanes(d)) {
+      int32_t* HWY_RESTRICT y = x + j;
+      const VecI32 x0 = hn::LoadU(d, y);
+      const VecI32 x1 = hn::LoadU(d, y + h);
+      const VecI32 x2 = hn::LoadU(d, y + 2 * h);
+      const VecI32 x3 = hn::LoadU(d, y + 3 * h);
+      const VecI32 x4 = hn::LoadU(d, y + 4 * h);
+      const VecI32 x5 = hn::LoadU(d, y + 5 * h);
+      const VecI32 x6 = hn::LoadU(d, y + 6 * h);
+      const VecI32 x7 = hn::LoadU(d, y + 7 * h);
+      const VecI32 a0 = hn::Add(x0, x1);
+      const VecI32 a1 = hn::Sub(x0, x1);
+      const VecI32 a2 = hn::Add(x2, x3);
+      const VecI32 a3 = hn::Sub(x2, x3);
+      const VecI32 a4 = hn::Add(x4, x5);
+      const VecI32 a5 = hn::Sub(x4, x5);
+      const VecI32 a6 = hn::Add(x6, x7);
+      const VecI32 a7 = hn::Sub(x6, x7);
+      const VecI32 b0 = hn::Add(a0, a2);
+      const VecI32 b1 = hn::Add(a1, a3);
+      const VecI32 b2 = hn::Sub(a0, a2);
+      const VecI32 b3 = hn::Sub(a1, a3);
+      const VecI32 b4 = hn::Add(a4, a6);
+      const VecI32 b5 = hn::Add(a5, a7);
+      const VecI32 b6 = hn::Sub(a4, a6);
+      const VecI32 b7 = hn::Sub(a5, a7);
+      hn::StoreU(last(hn::Add(b0, b4)), d, y);
+      hn::StoreU(last(hn::Add(b1, b5)), d, y + h);
+      hn::StoreU(last(hn::Add(b2, b6)), d, y + 2 * h);
+      hn::StoreU(last(hn::Add(b3, b7)), d, y + 3 * h);
+      hn::StoreU(last(hn::Sub(b0, b4)), d, y + 4 * h);
+      hn::StoreU(last(hn::Sub(b1, b5)), d, y + 5 * h);
+      hn::StoreU(last(hn::Sub(b2, b6)), d, y + 6 * h);
+      hn::StoreU(last(hn::Sub(b3, b7)), d, y + 7 * h);
+    }
+  }
+}
+
+// The stages at distances `h` to size / 2; `last` is applied to the results.
+template <class Last>
+HWY_INLINE void ButterfliesAcross(int32_t* HWY_RESTRICT x, size_t size,
+                                  size_t h, const Last& last) {
+  const auto keep = [](VecI32 v) HWY_ATTR { return v; };
+  for (; 16 * h < size; h *= 8) ButterfliesAcross8(x, size, h, keep);
+  if (16 * h == size) {
+    ButterfliesAcross4(x, size, h, keep);
+    h *= 4;
+  }
+  if (8 * h == size) {
+    ButterfliesAcross8(x, size, h, last);
+  } else if (4 * h == size) {
+    ButterfliesAcross4(x, size, h, last);
+  } else {
+    ButterfliesAcross2(x, size, h, last);
+  }
+}
+
 // Negates where `negate` is -1 (elsewhere 0) and transforms one block.
 HWY_INLINE void HadamardBlock(int32_t* HWY_RESTRICT x,
                               const int32_t* HWY_RESTRICT negate, size_t size) {
@@ -172,25 +249,26 @@ HWY_INLINE void HadamardBlock(int32_t* HWY_RESTRICT x,
     return;
   }
   const Renormalizer renormalize(std::countr_zero(size));
+  const auto load = [&](size_t i) HWY_ATTR {
+    const VecI32 sign = hn::LoadU(d, negate + i);
+    return hn::Sub(hn::Xor(hn::LoadU(d, x + i), sign), sign);
+  };
   if (size == lanes) {
-    const VecI32 sign = hn::LoadU(d, negate);
-    const VecI32 v = hn::Sub(hn::Xor(hn::LoadU(d, x), sign), sign);
-    hn::StoreU(renormalize(ButterfliesInVector(v)), d, x);
+    hn::StoreU(renormalize(ButterfliesInVector(load(0))), d, x);
     return;
   }
-  for (size_t i = 0; i < size; i += lanes) {
-    const VecI32 sign = hn::LoadU(d, negate + i);
-    const VecI32 v = hn::Sub(hn::Xor(hn::LoadU(d, x + i), sign), sign);
-    hn::StoreU(ButterfliesInVector(v), d, x + i);
+  for (size_t i = 0; i < size; i += 2 * lanes) {
+    VecI32 a = load(i);
+    VecI32 b = load(i + lanes);
+    ButterfliesInPair<>(a, b);
+    if (size == 2 * lanes) {
+      a = renormalize(a);
+      b = renormalize(b);
+    }
+    hn::StoreU(a, d, x + i);
+    hn::StoreU(b, d, x + i + lanes);
   }
-  const auto keep = [](VecI32 v) HWY_ATTR { return v; };
-  size_t h = lanes;
-  for (; 8 * h <= size; h *= 4) ButterfliesAcross4(x, size, h, keep);
-  if (4 * h == size) {
-    ButterfliesAcross4(x, size, h, renormalize);
-  } else {
-    ButterfliesAcross2(x, size, h, renormalize);
-  }
+  if (size > 2 * lanes) ButterfliesAcross(x, size, 2 * lanes, renormalize);
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR
