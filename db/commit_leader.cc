@@ -60,7 +60,8 @@ absl::Status DamagedRow(const CollectionState& state, absl::string_view key,
 
 CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
                            uint32_t origin, CollectionRegistry* registry,
-                           RequestLog* requests, size_t search_threads,
+                           RequestLog* requests, OpenSession* session,
+                           size_t search_threads,
                            std::function<absl::Time()> now)
     : store_(*store),
       origins_(*origins),
@@ -68,6 +69,7 @@ CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
       origin_row_(*origins->Get(origin)),
       registry_(*registry),
       requests_(*requests),
+      session_(*session),
       search_threads_(search_threads),
       now_(std::move(now)) {}
 
@@ -76,14 +78,21 @@ void CommitLeader::Process(absl::Span<Commit* const> group) {
     for (Commit* commit : group) commit->status = stopped_;
     return;
   }
+  if (const absl::Status begun = session_.Begin(); !begun.ok()) {
+    for (Commit* commit : group) commit->status = begun;
+    return;
+  }
   Group work(store_.NewBatch());
-  work.wall_ms = absl::ToUnixMillis(now_());
+  const absl::Time now = now_();
+  work.wall_ms = absl::ToUnixMillis(now);
   requests_.Prune(work.wall_ms, kPrunePerGroup, &work.batch);
   for (Commit* commit : group) commit->status = Stage(*commit, &work);
   if (work.batch.empty()) return;
+  session_.Stage(&work.batch);
   const absl::Status written = store_.Write(work.batch);
   if (written.ok()) {
     Apply(work);
+    session_.Written(now, work.last);
     return;
   }
   stopped_ = absl::FailedPreconditionError(
@@ -291,6 +300,7 @@ void CommitLeader::AppendOp(const WriteCommit& commit, const PreparedItem& item,
   op.content_hash = ContentHash(commit.collection->row().uuid, stream.shard, op,
                                 origin_row_.replica, origin_row_.incarnation,
                                 seq, item.hashes);
+  group->last = {stream.collection, feed, op.content_hash};
   const std::string body_key = BodyRowKey(
       stream.collection, {stream.shard, op.id, op.lamport, origin_, seq});
   const Body body{.kind = op.kind,

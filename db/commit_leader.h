@@ -22,6 +22,8 @@
 #include "absl/types/span.h"
 #include "db/collection_registry.h"
 #include "db/collection_state.h"
+#include "db/durable_mark.h"
+#include "db/open_session.h"
 #include "db/origin_table.h"
 #include "db/request_log.h"
 #include "db/rows.h"
@@ -36,7 +38,8 @@ class CommitLeader {
   // `origin` is the number of this life of the database in `origins`.
   CommitLeader(Store* store, const OriginTable* origins, uint32_t origin,
                CollectionRegistry* registry, RequestLog* requests,
-               size_t search_threads, std::function<absl::Time()> now);
+               OpenSession* session, size_t search_threads,
+               std::function<absl::Time()> now);
 
   // Sets the status and the answers of each commit.
   void Process(absl::Span<Commit* const> group);
@@ -73,6 +76,7 @@ class CommitLeader {
     std::unique_ptr<SystemRecord> system_record = nullptr;
     std::shared_ptr<CollectionState> created = nullptr;
     std::shared_ptr<CollectionState> dropped = nullptr;
+    std::optional<FeedPosition> last = std::nullopt;  // Of the last op staged.
   };
 
   absl::Status Stage(const Commit& commit, Group* group);
@@ -110,6 +114,7 @@ class CommitLeader {
   const Origin origin_row_;
   CollectionRegistry& registry_;
   RequestLog& requests_;
+  OpenSession& session_;
   const size_t search_threads_;
   const std::function<absl::Time()> now_;
   absl::Status stopped_ = absl::OkStatus();

@@ -2,6 +2,7 @@
 //
 //   crash_child DIR storm SEED THREADS   writes until it is killed
 //   crash_child DIR once                 one put between READY and ACK
+//   crash_child DIR puts N               N puts, then ends without closing
 //
 // Each line on standard output is one write(2): "T key" before operation `key`
 // is tried, "A key" after it was acknowledged. Operation `key` puts two records
@@ -80,6 +81,19 @@ int Run(const std::string& dir, absl::string_view what, int argc, char** argv) {
     Check((*collection)->Put({&item, 1}).status());
     Say("ACK");
     return 0;
+  }
+  if (what == "puts" && argc >= 4) {
+    const int count = std::atoi(argv[3]);
+    for (int i = 0; i < count; ++i) {
+      const std::string id = absl::StrCat("r", i);
+      PutItem item{RecordView(id)};
+      const std::vector<float> vector = {1, static_cast<float>(i), 3};
+      item.record.vector = vector;
+      item.record.text = absl::StrCat("text of ", i);
+      Check((*collection)->Put({&item, 1}).status());
+      Say(absl::StrCat("A ", i));
+    }
+    std::_Exit(0);
   }
   if (argc < 5) return 2;
   const uint64_t seed = std::strtoull(argv[3], nullptr, 10);

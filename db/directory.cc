@@ -145,6 +145,26 @@ absl::Status Lock(int fd, const std::string& path, const std::string& lock_path,
 }
 
 std::string MarkerPath(const std::string& path) { return path + "/OPEN"; }
+std::string PreparedPath(const std::string& path) {
+  return MarkerPath(path) + ".new";
+}
+
+// The identity of a file; all zero if there is none.
+absl::StatusOr<OpenMarker> ReadMarker(const std::string& marker) {
+  struct statx info;
+  if (statx(AT_FDCWD, marker.c_str(), AT_SYMLINK_NOFOLLOW,
+            STATX_INO | STATX_BTIME, &info) != 0) {
+    if (errno == ENOENT) return OpenMarker{};
+    return FileError(errno, "read", marker);
+  }
+  OpenMarker out{.inode = info.stx_ino};
+  if (info.stx_mask & STATX_BTIME) {
+    out.birth_ns =
+        static_cast<uint64_t>(info.stx_btime.tv_sec) * 1'000'000'000 +
+        info.stx_btime.tv_nsec;
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -201,36 +221,34 @@ absl::Status DirectoryLock::Announce(absl::Span<const std::string> addresses) {
 }
 
 absl::StatusOr<OpenMarker> ReadOpenMarker(const std::string& path) {
-  struct statx info;
-  const std::string marker = MarkerPath(path);
-  if (statx(AT_FDCWD, marker.c_str(), AT_SYMLINK_NOFOLLOW,
-            STATX_INO | STATX_BTIME, &info) != 0) {
-    if (errno == ENOENT) return OpenMarker{};
-    return FileError(errno, "read", marker);
-  }
-  OpenMarker out{.inode = info.stx_ino};
-  if (info.stx_mask & STATX_BTIME) {
-    out.birth_ns =
-        static_cast<uint64_t>(info.stx_btime.tv_sec) * 1'000'000'000 +
-        info.stx_btime.tv_nsec;
-  }
-  return out;
+  return ReadMarker(MarkerPath(path));
 }
 
-absl::StatusOr<OpenMarker> MakeOpenMarker(FileSystem& files,
-                                          const std::string& path) {
-  // Another file first, then the rename: the inode of the old marker is still
-  // in use while the new one is made, so that the two differ.
-  const std::string marker = MarkerPath(path);
-  const std::string fresh = marker + ".new";
+absl::StatusOr<OpenMarker> ReadPreparedMarker(const std::string& path) {
+  return ReadMarker(PreparedPath(path));
+}
+
+absl::StatusOr<OpenMarker> PrepareOpenMarker(FileSystem& files,
+                                             const std::string& path) {
+  // The old marker is still there, so its inode is not used again.
+  const std::string fresh = PreparedPath(path);
   const absl::Status removed = files.Remove(fresh);
   if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
   CORKSCREW_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
                              files.NewFile(fresh));
+  CORKSCREW_RETURN_IF_ERROR(file->Sync());
   CORKSCREW_RETURN_IF_ERROR(file->Close());
-  CORKSCREW_RETURN_IF_ERROR(files.Rename(fresh, marker));
   CORKSCREW_RETURN_IF_ERROR(files.SyncDirectory(path));
-  return ReadOpenMarker(path);
+  return ReadPreparedMarker(path);
+}
+
+absl::Status PlaceOpenMarker(FileSystem& files, const std::string& path) {
+  CORKSCREW_RETURN_IF_ERROR(files.Rename(PreparedPath(path), MarkerPath(path)));
+  return files.SyncDirectory(path);
+}
+
+void RemovePreparedMarker(FileSystem& files, const std::string& path) {
+  files.Remove(PreparedPath(path)).IgnoreError();
 }
 
 std::string BootId() {

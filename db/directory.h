@@ -58,9 +58,15 @@ struct OpenMarker {
 // Reads the marker of the directory; all zero if there is none.
 absl::StatusOr<OpenMarker> ReadOpenMarker(const std::string& path);
 
-// Replaces the marker by a new file and returns it.
-absl::StatusOr<OpenMarker> MakeOpenMarker(FileSystem& files,
-                                          const std::string& path);
+// The marker is replaced in two steps, with the row that names it written in
+// between, so that a crash leaves one that is named: a new file is made beside
+// the marker and synced, and later takes its place.
+absl::StatusOr<OpenMarker> PrepareOpenMarker(FileSystem& files,
+                                             const std::string& path);
+absl::Status PlaceOpenMarker(FileSystem& files, const std::string& path);
+// The prepared marker that a crash left; all zero if there is none.
+absl::StatusOr<OpenMarker> ReadPreparedMarker(const std::string& path);
+void RemovePreparedMarker(FileSystem& files, const std::string& path);
 
 // Creates the directory with mode 0700 unless it is there, and syncs its parent
 // `parent`.

@@ -21,8 +21,12 @@
 #include "absl/types/span.h"
 #include "base/hash.h"
 #include "base/status_macros.h"
+#include "db/durable_mark.h"
 #include "db/flaws.h"
+#include "db/format_version.h"
 #include "db/keys.h"
+#include "db/open_session.h"
+#include "db/recovery.h"
 
 namespace corkscrew {
 namespace {
@@ -52,23 +56,6 @@ absl::Status CheckStoreIsThere(FileSystem& files, const std::string& path) {
   return absl::DataLossError(absl::StrCat(
       "database in ", path, ": ", current,
       " is missing; restore it, or remove the directory to start anew"));
-}
-
-absl::Status CheckFormat(const std::string& path, const FormatRow& format) {
-  if (format.version != kFormatVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("database in ", path, " has format version ",
-                     format.version, ", this build knows ", kFormatVersion,
-                     "; use the build it belongs to"));
-  }
-  if (format.required != 0 || format.read_only != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("database in ", path, " needs features (required ",
-                     format.required, ", read-only ", format.read_only,
-                     ") that this build with format version ", kFormatVersion,
-                     " does not know; use a newer build"));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -104,12 +91,7 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(
   if (options.create_if_missing) {
     CORKSCREW_RETURN_IF_ERROR(MakeDirectory(*environment.files, path, "store"));
   }
-  CORKSCREW_ASSIGN_OR_RETURN(
-      engine->store_,
-      Store::Open(path + "/store",
-                  {.create_if_missing = options.create_if_missing,
-                   .block_cache_bytes = options.block_cache_bytes,
-                   .env = environment.store}));
+  RemoveStrayFiles(*environment.files, path);
   const absl::Status loaded = engine->Load();
   if (!loaded.ok()) {
     return absl::Status(loaded.code(), absl::StrCat("database in ", path, ": ",
@@ -119,6 +101,12 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(
 }
 
 absl::Status Engine::Load() {
+  CORKSCREW_ASSIGN_OR_RETURN(
+      store_, RecoverStore(path_,
+                           {.create_if_missing = options_.create_if_missing,
+                            .block_cache_bytes = options_.block_cache_bytes,
+                            .env = environment_.store},
+                           environment_, &recovered_));
   WriteBatch batch = store_->NewBatch();
   CORKSCREW_RETURN_IF_ERROR(LoadIdentity(&batch));
   CORKSCREW_RETURN_IF_ERROR(
@@ -127,20 +115,24 @@ absl::Status Engine::Load() {
   const std::function<absl::Time()> now =
       options_.now != nullptr ? options_.now : [] { return absl::Now(); };
   requests_.Prune(absl::ToUnixMillis(now()), kPruneAtOpen, &batch);
+  session_ = std::make_unique<OpenSession>(path_, environment_, store_.get(),
+                                           open_row_, origin_.incarnation);
 
-  // Nothing has been changed so far.
-  CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker,
-                             MakeOpenMarker(*environment_.files, path_));
-  open_row_ = {.clean = false,
-               .boot_id = environment_.boot_id(),
-               .marker_inode = marker.inode,
-               .marker_birth_ns = marker.birth_ns};
-  batch.Put(Family::kRows, MetaKey("open"), Encode(open_row_));
-  CORKSCREW_RETURN_IF_ERROR(store_->Write(batch));
+  // Nothing has been changed so far, and mostly nothing has to be.
+  if (!batch.empty()) {
+    CORKSCREW_RETURN_IF_ERROR(session_->Begin());
+    session_->Stage(&batch);
+    CORKSCREW_RETURN_IF_ERROR(store_->Write(batch));
+    session_->Written(now(), std::nullopt);
+  }
+  if (recovered_.has_value()) {
+    CORKSCREW_RETURN_IF_ERROR(RemoveRecoveryNote(path_, environment_));
+  }
+  session_->RenewMark();
 
-  leader_ = std::make_unique<CommitLeader>(store_.get(), &origins_,
-                                           origin_number_, registry_.get(),
-                                           &requests_, threads_, now);
+  leader_ = std::make_unique<CommitLeader>(
+      store_.get(), &origins_, origin_number_, registry_.get(), &requests_,
+      session_.get(), threads_, now);
   queue_ = std::make_unique<CommitQueue<Commit>>(
       [this](absl::Span<Commit* const> group) { leader_->Process(group); },
       [](const Commit& commit) { return commit.bytes; }, kMaxGroupBytes);
@@ -153,7 +145,7 @@ absl::Status Engine::LoadIdentity(WriteBatch* batch) {
   if (!format.has_value()) return CreateIdentity(batch);
   CORKSCREW_ASSIGN_OR_RETURN(const FormatRow format_row,
                              DecodeFormatRow(*format));
-  CORKSCREW_RETURN_IF_ERROR(CheckFormat(path_, format_row));
+  CORKSCREW_RETURN_IF_ERROR(CheckFormat(format_row, /*read_only=*/false));
   const auto get = [&](absl::string_view name) -> absl::StatusOr<std::string> {
     CORKSCREW_ASSIGN_OR_RETURN(std::optional<std::string> value,
                                store_->Get(Family::kRows, MetaKey(name)));
@@ -167,21 +159,43 @@ absl::Status Engine::LoadIdentity(WriteBatch* batch) {
   CORKSCREW_ASSIGN_OR_RETURN(uuid_, DecodeUuid(uuid));
   CORKSCREW_ASSIGN_OR_RETURN(origin_.replica, DecodeUuid(replica));
   CORKSCREW_ASSIGN_OR_RETURN(origin_.incarnation, DecodeU64(incarnation));
-  CORKSCREW_ASSIGN_OR_RETURN(const OpenRow last, DecodeOpenRow(open));
-
-  // Something may have been lost (the system went down) or there may be a
-  // second copy: then this is another life, so that no (origin, seq) is used
-  // for two ops. A process that only died lost nothing that was written.
-  CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker, ReadOpenMarker(path_));
-  const bool other_boot = !last.clean && last.boot_id != environment_.boot_id();
-  const bool copied =
-      marker != OpenMarker{last.marker_inode, last.marker_birth_ns};
-  if ((other_boot || copied) && !FlawsForTests().no_incarnation) {
-    CORKSCREW_RETURN_IF_ERROR(FillRandom(environment_, &origin_.incarnation));
+  CORKSCREW_ASSIGN_OR_RETURN(open_row_, DecodeOpenRow(open));
+  if (const std::optional<DurableMark> mark =
+          ReadDurableMark(*environment_.files, path_)) {
+    CORKSCREW_RETURN_IF_ERROR(
+        CheckDurableMark(*mark, origin_.incarnation, *store_));
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(const bool other_life, IsOtherLife());
+  if (other_life && !FlawsForTests().no_incarnation) {
+    if (recovered_.has_value()) {
+      origin_.incarnation = recovered_->incarnation;
+    } else {
+      CORKSCREW_RETURN_IF_ERROR(FillRandom(environment_, &origin_.incarnation));
+    }
     batch->Put(Family::kRows, MetaKey("incarnation"),
                EncodeU64(origin_.incarnation));
   }
   return LoadOrigins(batch);
+}
+
+// Something may have been lost (bytes of the log, or the system went down), or
+// there may be a second copy: then this is another life, so that no (origin,
+// seq) is used for two ops. A process that only died lost nothing that was
+// written.
+absl::StatusOr<bool> Engine::IsOtherLife() {
+  const OpenMarker named{open_row_.marker_inode, open_row_.marker_birth_ns};
+  CORKSCREW_ASSIGN_OR_RETURN(OpenMarker marker, ReadOpenMarker(path_));
+  CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker prepared,
+                             ReadPreparedMarker(path_));
+  if (marker != named && prepared == named) {  // A crash came in between.
+    CORKSCREW_RETURN_IF_ERROR(PlaceOpenMarker(*environment_.files, path_));
+    marker = prepared;
+  }
+  const bool other_boot =
+      !open_row_.clean && open_row_.boot_id != environment_.boot_id();
+  const bool dropped =
+      recovered_.has_value() && recovered_->incarnation != origin_.incarnation;
+  return other_boot || marker != named || dropped;
 }
 
 absl::Status Engine::CreateIdentity(WriteBatch* batch) {
@@ -191,12 +205,17 @@ absl::Status Engine::CreateIdentity(WriteBatch* batch) {
   if (it->valid()) {
     return absl::DataLossError("it has rows, but row mformat is missing");
   }
+  CORKSCREW_ASSIGN_OR_RETURN(const OpenMarker marker, ReadOpenMarker(path_));
+  if (marker != OpenMarker{} ||
+      ReadDurableMark(*environment_.files, path_).has_value()) {
+    return absl::DataLossError(
+        "the store is empty, but OPEN or durable.mark says that it was not");
+  }
   if (!options_.create_if_missing) return absl::NotFoundError("it is empty");
   CORKSCREW_RETURN_IF_ERROR(FillRandom(environment_, &uuid_));
   CORKSCREW_RETURN_IF_ERROR(FillRandom(environment_, &origin_.replica));
   CORKSCREW_RETURN_IF_ERROR(FillRandom(environment_, &origin_.incarnation));
-  batch->Put(Family::kRows, MetaKey("format"),
-             Encode(FormatRow{.version = kFormatVersion}));
+  batch->Put(Family::kRows, MetaKey("format"), Encode(kCurrentFormat));
   batch->Put(Family::kRows, MetaKey("uuid"), EncodeUuid(uuid_));
   batch->Put(Family::kRows, MetaKey("replica"), EncodeUuid(origin_.replica));
   batch->Put(Family::kRows, MetaKey("incarnation"),
@@ -231,14 +250,12 @@ absl::Status Engine::Close() {
   if (!gate_.Close()) return absl::OkStatus();
   absl::Status status = absl::OkStatus();
   if (leader_ != nullptr && leader_->stopped().ok()) {
-    open_row_.clean = true;
-    WriteBatch batch = store_->NewBatch();
-    batch.Put(Family::kRows, MetaKey("open"), Encode(open_row_));
-    status = store_->Write(batch);
+    status = session_->Close();
   }
   if (store_ != nullptr && leader_ != nullptr) status.Update(store_->Close());
   queue_.reset();
   leader_.reset();
+  session_.reset();
   store_.reset();
   lock_.reset();
   return status;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -20,15 +21,15 @@
 #include "db/commit_queue.h"
 #include "db/directory.h"
 #include "db/environment.h"
+#include "db/open_session.h"
 #include "db/origin_table.h"
+#include "db/recovery.h"
 #include "db/request_log.h"
 #include "db/rows.h"
 #include "db/store.h"
 #include "db/write_commit.h"
 
 namespace corkscrew {
-
-inline constexpr uint32_t kFormatVersion = 0;
 
 // Thread-safe. Between Call::Begin() and its end everything but Close() may be
 // used.
@@ -77,6 +78,10 @@ class Engine {
   CollectionRegistry& registry() { return *registry_; }
   const Uuid& uuid() const { return uuid_; }
   const Origin& origin() const { return origin_; }
+  // Bytes of the log that opening gave up.
+  uint64_t recovery_dropped_bytes() const {
+    return recovered_.has_value() ? recovered_->dropped_bytes : 0;
+  }
 
   // The embedder of a collection: found on first use and checked against the
   // descriptor.
@@ -92,6 +97,7 @@ class Engine {
   absl::Status Load();
   // Reads or creates the identity of the database.
   absl::Status LoadIdentity(WriteBatch* batch);
+  absl::StatusOr<bool> IsOtherLife();
   absl::Status CreateIdentity(WriteBatch* batch);
   absl::Status LoadOrigins(WriteBatch* batch);
 
@@ -107,13 +113,15 @@ class Engine {
   Uuid uuid_ = {};
   Origin origin_ = {};
   uint32_t origin_number_ = 0;
-  OpenRow open_row_ = {};
+  std::optional<RecoveryNote> recovered_ = std::nullopt;
+  OpenRow open_row_ = {.clean = true};  // As opening found it.
   OriginTable origins_;
   std::unique_ptr<CollectionRegistry> registry_;
   std::unique_ptr<CommitQueue<Commit>> queue_;
 
   // Of the commit leader.
   RequestLog requests_;
+  std::unique_ptr<OpenSession> session_;
   std::unique_ptr<CommitLeader> leader_;
 };
 

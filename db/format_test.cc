@@ -31,12 +31,15 @@
 #include "db/body.h"
 #include "db/descriptor.h"
 #include "db/digest.h"
+#include "db/durable_mark.h"
 #include "db/encode.h"
 #include "db/keys.h"
 #include "db/merge_order.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
+#include "db/recovery.h"
 #include "db/rows.h"
+#include "db/wal_scanner.h"
 #include "db/write_commit.h"
 #include "gtest/gtest.h"
 
@@ -197,7 +200,15 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
                                  .vector = kVector,
                                  .text = kText,
                                  .metadata_bytes = &metadata};
+  const std::string mark = EncodeDurableMark(
+      {.incarnation = 7,
+       .sequence = 8,
+       .position = FeedPosition{9, 10, Hash16{1, 2, 3}}});
   const std::map<std::string, std::string> written = {
+      {"durable_mark", mark.substr(0, 53)},
+      {"durable_mark_crc", mark.substr(4092)},
+      {"recovery_note", EncodeRecoveryNote({0x1234, 99, "000004.log", 7})},
+      {"synced_claim", EncodeSyncedClaim(258)},
       {"key_meta", MetaKey("format")},
       {"key_origin", OriginKey(2)},
       {"key_collection", CollectionKey(7)},

@@ -18,6 +18,7 @@
 #include "db/collection_info.h"
 #include "db/descriptor.h"
 #include "db/directory.h"
+#include "db/format_version.h"
 #include "db/local_collection.h"
 #include "db/record_limits.h"
 
@@ -192,6 +193,7 @@ absl::StatusOr<DbStats> LocalDb::Stats(const CallOptions& call) {
   }
   stats.memory.block_cache = engine_->store().block_cache_bytes();
   stats.memory.memtables = engine_->store().memtable_bytes();
+  stats.recovery_dropped_bytes = engine_->recovery_dropped_bytes();
   stats.disk_bytes = DiskBytes(engine_->path());
   return stats;
 }

@@ -195,7 +195,7 @@ TEST_F(LocalDbTest, AnotherFormatVersionOrAnUnknownFeatureIsRefused) {
               Encode(FormatRow{.version = 0, .required = 4}));
   });
   EXPECT_THAT(Db::Open(path()), StatusIs(absl::StatusCode::kFailedPrecondition,
-                                         HasSubstr("required 4")));
+                                         HasSubstr("required bits 0x4")));
   Edit([](WriteBatch& batch) {
     batch.Put(Family::kRows, MetaKey("format"), Encode(FormatRow{.compat = 1}));
   });

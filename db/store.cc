@@ -21,6 +21,7 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "db/flaws.h"
+#include "db/wal_scanner.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
@@ -91,12 +92,13 @@ rocksdb::DBOptions DbOptions(const StoreOptions& options) {
   db.info_log = std::make_shared<NoLog>();
   db.create_if_missing = options.create_if_missing;
   db.create_missing_column_families = options.create_if_missing;
-  // Damage in the log is an error, except that a last record may be cut: the
-  // default would drop acknowledged writes silently.
-  db.wal_recovery_mode =
-      FlawsForTests().default_recovery
-          ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
-          : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  // The default drops acknowledged writes behind damage in silence.
+  db.wal_recovery_mode = options.recovery == LogRecovery::kUpToDamage ||
+                                 FlawsForTests().default_recovery
+                             ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
+                             : rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  // What was recovered is in synced tables when Open() returns.
+  db.avoid_flush_during_recovery = false;
   db.max_bgerror_resume_count = 0;  // Stop at the first background error.
   db.atomic_flush = true;
   db.max_total_wal_size = size_t{8} << 20;  // Replay takes 6-8 ms per MiB.
@@ -228,6 +230,8 @@ struct Store::Rep {
   // A write failed. The log must not be touched any more: builds of RocksDB
   // with assertions abort.
   std::atomic<bool> failed = false;
+  std::atomic<uint64_t> synced_sequence = 0;
+  bool read_only = false;
   Families families = {};
 
   rocksdb::ColumnFamilyHandle* family(Family f) const {
@@ -248,7 +252,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     const std::string& path, const StoreOptions& options) {
   auto rep = std::make_unique<Rep>();
   rep->cache = rocksdb::NewLRUCache(options.block_cache_bytes);
-  const rocksdb::DBOptions db_options = DbOptions(options);
+  rocksdb::DBOptions db_options = DbOptions(options);
+  if (options.read_only) {
+    db_options.create_if_missing = false;
+    db_options.create_missing_column_families = false;
+  }
   if (!options.create_if_missing &&
       db_options.env->FileExists(path + "/CURRENT").IsNotFound()) {
     return absl::NotFoundError(absl::StrCat("no store in ", path));
@@ -259,10 +267,15 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
       {"hist", FamilyOptions(Family::kBodies, rep->cache)}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  CORKSCREW_RETURN_IF_ERROR(
-      ToStatus(rocksdb::DB::Open(db_options, path, families, &handles, &db)));
+  rep->read_only = options.read_only;
+  CORKSCREW_RETURN_IF_ERROR(ToStatus(
+      options.read_only
+          ? rocksdb::DB::OpenForReadOnly(db_options, path, families, &handles,
+                                         &db)
+          : rocksdb::DB::Open(db_options, path, families, &handles, &db)));
   rep->db.reset(db);
   rep->families = {handles[0], handles[1]};
+  rep->synced_sequence = db->GetLatestSequenceNumber();
   return std::unique_ptr<Store>(new Store(std::move(rep)));
 }
 
@@ -276,10 +289,27 @@ absl::Status Store::Write(WriteBatch& batch) {
   if (rep_->failed) {
     return absl::FailedPreconditionError("store: a write failed before");
   }
-  absl::Status status =
-      ToStatus(rep_->db->Write(SyncedWrite(), &batch.rep_->batch));
-  if (!status.ok()) rep_->failed = true;
+  absl::Status status = ToStatus(
+      batch.rep_->batch.PutLogData(EncodeSyncedClaim(rep_->synced_sequence)));
+  if (status.ok()) {
+    status = ToStatus(rep_->db->Write(SyncedWrite(), &batch.rep_->batch));
+  }
+  if (status.ok()) {
+    rep_->synced_sequence = last_sequence();
+  } else {
+    rep_->failed = true;
+  }
   return status;
+}
+
+uint64_t Store::last_sequence() const {
+  return rep_->db->GetLatestSequenceNumber();
+}
+
+uint64_t Store::synced_sequence() const { return rep_->synced_sequence; }
+
+absl::Status Store::VerifyTables() const {
+  return ToStatus(rep_->db->VerifyChecksum());
 }
 
 absl::StatusOr<std::optional<std::string>> Store::Get(
@@ -330,7 +360,7 @@ std::unique_ptr<RowIterator> Store::NewIterator(Family family,
 
 absl::Status Store::Close() {
   absl::Status status = absl::OkStatus();
-  if (!rep_->failed) {
+  if (!rep_->failed && !rep_->read_only) {
     status = ToStatus(
         rep_->db->Flush(rocksdb::FlushOptions(),
                         {rep_->families.begin(), rep_->families.end()}));

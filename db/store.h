@@ -5,6 +5,7 @@
 // why: docs/architecture.md, "The store".
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,8 +72,18 @@ class RowIterator {
   virtual absl::Status status() const = 0;
 };
 
+// What becomes of a log that can not be read to its end.
+enum class LogRecovery {
+  kStrict,      // DataLoss.
+  kUpToDamage,  // Everything before the damage; the rest is gone. Only after
+                // ScanWals() has found that nothing acknowledged is in it.
+};
+
 struct StoreOptions {
   bool create_if_missing = true;
+  LogRecovery recovery = LogRecovery::kStrict;
+  // Change nothing in the directory. Writes fail.
+  bool read_only = false;
   size_t block_cache_bytes = size_t{32} << 20;
   rocksdb::Env* env = nullptr;  // Files and threads; null: the system's.
 };
@@ -92,8 +103,17 @@ class Store {
   WriteBatch NewBatch() const;
 
   // Writes `batch` and syncs the log. After an error the outcome is not known
-  // and every later write fails.
+  // and every later write fails. One thread at a time.
   absl::Status Write(WriteBatch& batch);
+
+  // The number of the last row written, counted from the making of the store;
+  // and of the last one known to be synced.
+  uint64_t last_sequence() const;
+  uint64_t synced_sequence() const;
+
+  // Reads every block of every table.
+  //   DataLoss  a checksum is wrong; names the file
+  absl::Status VerifyTables() const;
 
   // The value of `key`, or nullopt.
   absl::StatusOr<std::optional<std::string>> Get(Family family,

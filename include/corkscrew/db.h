@@ -102,6 +102,9 @@ struct DbStats {
   std::vector<CollectionStats> collections = {};  // By name.
   MemoryStats memory = {};
   size_t disk_bytes = 0;  // Bytes of all files.
+  // Bytes of the log that opening gave up: a write that was cut off when the
+  // process or the system died, and that nobody was told is done.
+  uint64_t recovery_dropped_bytes = 0;
 };
 
 // A database: local, or a node reached over the network. Thread-safe. Holds

@@ -136,12 +136,57 @@ def v1_seeds():
     yield "snapshot_damaged", b"\1" + snapshot + b"\0\0\0\0"
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def log_fragment(kind, payload):
+    """A fragment of a RocksDB log, with its masked checksum."""
+    crc = crc32c(bytes([kind]) + payload)
+    masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    return struct.pack("<IHB", masked, len(payload), kind) + payload
+
+
+def write_batch(sequence, count, synced):
+    return (struct.pack("<QI", sequence, count) + b"\3\x10csdbsync" +
+            struct.pack(">Q", synced))
+
+
+def wal_scanner_seeds():
+    """First byte: 0 a log, 1 a manifest, 2 one edit, 3 a script."""
+    one, two, three = (log_fragment(1, write_batch(n, 1, n - 1)) for n in (1, 2, 3))
+    yield "clean", b"\0" + one + two + three
+    yield "torn", b"\0" + one + two[:-3]
+    yield "damaged", b"\0" + one + two[:9] + b"X" + two[10:] + three
+    yield "hole", b"\0" + one + three
+    yield "zeros", b"\0" + one + b"\0" * 40
+    batch = write_batch(1, 1, 0)
+    yield "fragments", (b"\0" + log_fragment(2, batch[:9]) +
+                        log_fragment(3, batch[9:20]) + log_fragment(4, batch[20:]))
+    yield "no_end", b"\0" + log_fragment(2, batch[:9]) + one
+    yield "recyclable", b"\0" + log_fragment(5, b"\1\0\0\0" + batch)
+    # Comparator, log number, next file, last sequence; family 1; a file; an unknown
+    # field that may be skipped.
+    edit = (b"\1\4name\2\7\3\x0a\4\xac\2" + b"\xc8\1\1\xc9\1\4hist" +
+            b"\x67\0\5\x64\1a\1b\1\2\2\1x\1" + b"\x81\x40\2id")
+    yield "edit", b"\2" + edit
+    yield "manifest", b"\1" + log_fragment(1, edit) + log_fragment(1, b"\2\x09")
+    yield "drop", b"\2\xc8\1\1\xca\1"
+    yield "script", b"\3" + struct.pack("<HBHH", 70, 1, 100, 40000) + batch
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     for target, seeds in (("gguf_fuzz", gguf_seeds()),
                           ("wordpiece_fuzz", wordpiece_seeds()),
                           ("format_fuzz", format_seeds()),
-                          ("v1_reader_fuzz", v1_seeds())):
+                          ("v1_reader_fuzz", v1_seeds()),
+                          ("wal_scanner_fuzz", wal_scanner_seeds())):
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:

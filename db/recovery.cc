@@ -1,0 +1,193 @@
+#include "db/recovery.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/crc32c.h"
+#include "base/cursor.h"
+#include "base/file_system.h"
+#include "base/status_macros.h"
+#include "db/durable_mark.h"
+#include "db/encode.h"
+#include "db/flaws.h"
+#include "db/keys.h"
+#include "db/rows.h"
+
+namespace corkscrew {
+namespace {
+
+constexpr absl::string_view kMagic = "csdbrcv0";
+constexpr size_t kMaxNoteBytes = 1024;
+
+std::string NotePath(const std::string& path) { return path + "/RECOVERY"; }
+std::string StorePath(const std::string& path) { return path + "/store"; }
+
+absl::StatusOr<uint64_t> FreshIncarnation(const Environment& environment) {
+  uint64_t incarnation;
+  if (!environment.random(reinterpret_cast<uint8_t*>(&incarnation),
+                          sizeof(incarnation))) {
+    return absl::UnavailableError("the system has no random numbers");
+  }
+  return incarnation;
+}
+
+// The note of an open that was cut short. One that can not be read still says
+// that there was something.
+absl::StatusOr<std::optional<RecoveryNote>> ReadNote(
+    const std::string& path, const Environment& environment) {
+  if (!environment.files->Exists(NotePath(path))) return std::nullopt;
+  const absl::StatusOr<std::string> bytes =
+      environment.files->Read(NotePath(path), kMaxNoteBytes);
+  if (!bytes.ok() && !absl::IsResourceExhausted(bytes.status())) {
+    return bytes.status();
+  }
+  std::optional<RecoveryNote> note =
+      bytes.ok() ? DecodeRecoveryNote(*bytes) : std::nullopt;
+  if (!note.has_value()) {
+    note.emplace();
+    CORKSCREW_ASSIGN_OR_RETURN(note->incarnation,
+                               FreshIncarnation(environment));
+  }
+  return note;
+}
+
+// Whether the mark knows of rows behind the end of a torn log. The incarnation,
+// which says whether the mark counts, is in the store: it is read without
+// changing anything.
+absl::Status CheckMarkBeforeTheTear(const std::string& path,
+                                    const StoreOptions& options,
+                                    const WalScan& scan,
+                                    const Environment& environment) {
+  const std::optional<DurableMark> mark =
+      ReadDurableMark(*environment.files, path);
+  if (!mark.has_value() || mark->sequence <= scan.last_sequence) {
+    return absl::OkStatus();
+  }
+  StoreOptions reading = options;
+  reading.read_only = true;
+  reading.recovery = LogRecovery::kUpToDamage;
+  CORKSCREW_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
+                             Store::Open(StorePath(path), reading));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                             store->Get(Family::kRows, MetaKey("incarnation")));
+  // Without an incarnation the store is empty: then even what there was before
+  // the first mark is gone.
+  if (value.has_value()) {
+    CORKSCREW_ASSIGN_OR_RETURN(const uint64_t incarnation, DecodeU64(*value));
+    if (CheckDurableMark(*mark, incarnation, *store).ok()) {
+      return absl::OkStatus();
+    }
+  }
+  WalScan damaged = scan;
+  absl::StrAppend(&damaged.what, "; the log ends with row ", scan.last_sequence,
+                  ", but durable.mark says that row ", mark->sequence,
+                  " was synced");
+  return DamagedLogError(damaged);
+}
+
+// Every open makes a log, and RocksDB keeps those that were never written to
+// until there is something to flush: opening alone would make more and more.
+void RemoveEmptyLogs(FileSystem& files, const std::string& store) {
+  const absl::StatusOr<std::vector<std::string>> names = files.List(store);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    if (!absl::EndsWith(name, ".log")) continue;
+    const std::string log = absl::StrCat(store, "/", name);
+    const absl::StatusOr<uint64_t> size = files.Size(log);
+    if (size.ok() && *size == 0) files.Remove(log).IgnoreError();
+  }
+}
+
+}  // namespace
+
+std::string EncodeRecoveryNote(const RecoveryNote& note) {
+  std::string out(kMagic);
+  AppendBig(note.incarnation, &out);
+  AppendBig(note.dropped_bytes, &out);
+  AppendBig(note.offset, &out);
+  AppendBig(static_cast<uint8_t>(note.file.size()), &out);
+  AppendBytes(note.file, &out);
+  AppendBig(Crc32c(out), &out);
+  return out;
+}
+
+std::optional<RecoveryNote> DecodeRecoveryNote(absl::string_view bytes) {
+  RecoveryNote note;
+  absl::string_view magic, file;
+  uint8_t size = 0;
+  Cursor cursor(bytes);
+  if (!cursor.ReadBytes(kMagic.size(), &magic) || magic != kMagic ||
+      !cursor.ReadBig(&note.incarnation) ||
+      !cursor.ReadBig(&note.dropped_bytes) || !cursor.ReadBig(&note.offset) ||
+      !cursor.ReadBig(&size) || !cursor.ReadBytes(size, &file)) {
+    return std::nullopt;
+  }
+  note.file = std::string(file);
+  if (EncodeRecoveryNote(note) != bytes) return std::nullopt;
+  return note;
+}
+
+absl::Status DamagedLogError(const WalScan& scan) {
+  return absl::DataLossError(absl::StrCat(
+      "store/", scan.file, " is damaged at byte ", scan.offset, ": ", scan.what,
+      ". Acknowledged writes can not be read, so it was not opened and nothing "
+      "was changed. Restore a backup, or keep what is left with: corkscrew "
+      "repair DIR --accept-loss"));
+}
+
+absl::StatusOr<std::unique_ptr<Store>> RecoverStore(
+    const std::string& path, const StoreOptions& options,
+    const Environment& environment, std::optional<RecoveryNote>* note) {
+  FileSystem& files = *environment.files;
+  StoreOptions store_options = options;
+  WalScan scan;
+  if (files.Exists(StorePath(path) + "/CURRENT") &&
+      !FlawsForTests().default_recovery) {
+    CORKSCREW_ASSIGN_OR_RETURN(scan, ScanWals(files, StorePath(path)));
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(*note, ReadNote(path, environment));
+  if (scan.verdict == WalVerdict::kDamaged) return DamagedLogError(scan);
+  if (scan.verdict == WalVerdict::kTornTail) {
+    CORKSCREW_RETURN_IF_ERROR(
+        CheckMarkBeforeTheTear(path, options, scan, environment));
+    RecoveryNote fresh{.dropped_bytes = scan.dropped_bytes,
+                       .file = scan.file.substr(0, 255),
+                       .offset = scan.offset};
+    if (note->has_value()) fresh.dropped_bytes += (*note)->dropped_bytes;
+    CORKSCREW_ASSIGN_OR_RETURN(fresh.incarnation,
+                               FreshIncarnation(environment));
+    CORKSCREW_RETURN_IF_ERROR(
+        AtomicWriteFile(files, NotePath(path), {EncodeRecoveryNote(fresh)}));
+    *note = fresh;
+    store_options.recovery = LogRecovery::kUpToDamage;
+  }
+  RemoveEmptyLogs(files, StorePath(path));
+  CORKSCREW_ASSIGN_OR_RETURN(std::unique_ptr<Store> store,
+                             Store::Open(StorePath(path), store_options));
+  if (store->last_sequence() < scan.last_sequence) {
+    return absl::DataLossError(
+        absl::StrCat("the store ends with row ", store->last_sequence(),
+                     ", but its log has row ", scan.last_sequence));
+  }
+  return store;
+}
+
+absl::Status RemoveRecoveryNote(const std::string& path,
+                                const Environment& environment) {
+  FileSystem& files = *environment.files;
+  const absl::Status removed = files.Remove(NotePath(path));
+  if (absl::IsNotFound(removed)) return absl::OkStatus();
+  CORKSCREW_RETURN_IF_ERROR(removed);
+  return files.SyncDirectory(path);
+}
+
+}  // namespace corkscrew
