@@ -137,6 +137,26 @@ void FaultyDatabase::LosePower() {
   ++boot_;
 }
 
+void FaultyDatabase::SaveCopy() {
+  namespace fs = std::filesystem;
+  fs::remove_all(scratch_.path() + "/copy");
+  if (!fs::exists(path_)) return;
+  fs::copy(path_, scratch_.path() + "/copy", fs::copy_options::recursive);
+  copied_certain_ = certain_;
+  copied_perhaps_ = perhaps_;
+  has_copy_ = true;
+  Tell("copied the directory");
+}
+
+void FaultyDatabase::RestoreCopy() {
+  namespace fs = std::filesystem;
+  fs::remove_all(path_);
+  fs::copy(scratch_.path() + "/copy", path_, fs::copy_options::recursive);
+  certain_ = copied_certain_;
+  perhaps_ = copied_perhaps_;
+  Tell("put the copy back");
+}
+
 std::string FaultyDatabase::Check(bool rows) {
   if (!violation_.empty()) return violation_;
   // A retry is applied exactly once, whatever became of the first attempt.

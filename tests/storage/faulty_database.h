@@ -45,6 +45,12 @@ class FaultyDatabase {
   // The system starts again; its files are what LosePower() leaves.
   void LosePower();
 
+  // With the database closed: keeps a copy of the directory, or puts that one
+  // back in its place.
+  void SaveCopy();
+  bool has_copy() const { return has_copy_; }
+  void RestoreCopy();
+
   // With the database open: what it holds is all that was acknowledged and
   // perhaps what was unknown, and nothing else; the rows of the store agree
   // with each other. Returns what is wrong, or "".
@@ -74,6 +80,9 @@ class FaultyDatabase {
   // In their order: what may have been lost, a tail of it or all.
   std::vector<Operation> perhaps_;
   Identities identities_;
+  bool has_copy_ = false;
+  ReferenceDb copied_certain_;
+  std::vector<Operation> copied_perhaps_;
   std::string violation_;
   std::string story_;
 };

@@ -39,6 +39,16 @@ CaseResult RunPowerLoss(uint64_t seed, uint64_t number);
 CaseResult RunFailCalls(uint64_t seed, uint64_t number);
 uint64_t FailCallsCases();
 CaseResult RunKillNine(uint64_t seed, uint64_t number);
+CaseResult RunByteSweep(uint64_t seed, uint64_t number);
+uint64_t ByteSweepCases();
+CaseResult RunRecovery(uint64_t seed, uint64_t number);
+CaseResult RunSecondWriter(uint64_t seed, uint64_t number);
+CaseResult RunModel(uint64_t seed, uint64_t number);
+CaseResult RunMutant(uint64_t seed, uint64_t number);
+uint64_t MutantCases();
+
+// storage_proof hold DIR: holds a database until its standard input ends.
+int HoldDirectory(const std::string& path);
 
 }  // namespace corkscrew::testing
 

@@ -125,6 +125,11 @@ const std::vector<Proof>& Proofs() {
       {"power-loss", "power losses", RunPowerLoss},
       {"kill-nine", "kill -9 of a node", RunKillNine},
       {"fail-calls", "calls x errors", RunFailCalls, FailCallsCases},
+      {"recovery", "interrupted recoveries", RunRecovery},
+      {"byte-sweep", "damaged directories", RunByteSweep, ByteSweepCases},
+      {"model", "commands", RunModel},
+      {"second-writer", "second writers", RunSecondWriter, [] { return 1; }},
+      {"mutants", "mutants", RunMutant, MutantCases},
   };
   return *proofs;
 }
@@ -136,6 +141,9 @@ int Main(int argc, char** argv) {
                   std::string(proof.counts).c_str());
     }
     return 0;
+  }
+  if (argc == 3 && absl::string_view(argv[1]) == "hold") {
+    return HoldDirectory(argv[2]);
   }
   if (argc < 2 || argc % 2 != 0) return Usage();
   uint64_t seed = 1, from = 0, count = UINT64_MAX, seconds = 0;
