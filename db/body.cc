@@ -102,6 +102,22 @@ bool BytesToFloats(absl::string_view bytes, absl::Span<float> vector) {
   return true;
 }
 
+bool ReadOriginal(const Body& body, absl::Span<float> vector) {
+  if (body.form == VectorForm::kFloat32) {
+    return BytesToFloats(body.vector, vector);
+  }
+  if (body.form != VectorForm::kBFloat16 ||
+      body.vector.size() != vector.size() * sizeof(uint16_t)) {
+    return false;
+  }
+  for (size_t i = 0; i < vector.size(); ++i) {
+    uint16_t upper;
+    std::memcpy(&upper, body.vector.data() + i * sizeof(upper), sizeof(upper));
+    vector[i] = std::bit_cast<float>(uint32_t{upper} << 16);
+  }
+  return true;
+}
+
 std::string CodeToBytes(absl::Span<const uint8_t> code, CodeScalars scalars) {
   std::string out(reinterpret_cast<const char*>(code.data()), code.size());
   out.append(reinterpret_cast<const char*>(&scalars.norm), sizeof(float));

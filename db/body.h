@@ -20,8 +20,9 @@ namespace corkscrew {
 // How the vector of a body is stored. Part of the format.
 enum class VectorForm : uint8_t {
   kNone = 0,
-  kFloat32 = 1,   // The original: little-endian floats.
-  kBFloat16 = 2,  // Not written by this version.
+  kFloat32 = 1,  // The original: little-endian floats.
+  kBFloat16 =
+      2,      // The original, rounded: little-endian upper halves of floats.
   kCode = 3,  // Canonical code, then norm and scale as little-endian floats.
 };
 
@@ -56,6 +57,8 @@ absl::StatusOr<Body> DecodeBody(absl::string_view key, absl::string_view value);
 std::string FloatsToBytes(absl::Span<const float> vector);
 [[nodiscard]] bool BytesToFloats(absl::string_view bytes,
                                  absl::Span<float> vector);
+// Reads the original of a body; false if it has none of that size.
+[[nodiscard]] bool ReadOriginal(const Body& body, absl::Span<float> vector);
 std::string CodeToBytes(absl::Span<const uint8_t> code, CodeScalars scalars);
 [[nodiscard]] bool BytesToCode(absl::string_view bytes,
                                absl::Span<uint8_t> code, CodeScalars* scalars);

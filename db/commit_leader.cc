@@ -49,13 +49,6 @@ size_t CountWritten(const WriteCommit& commit) {
       std::count_if(commit.outcomes.begin(), commit.outcomes.end(), IsWritten));
 }
 
-absl::Status DamagedRow(const CollectionState& state, absl::string_view key,
-                        const absl::Status& why) {
-  return absl::DataLossError(absl::StrCat(
-      "collection \"", state.row().name, "\": row ",
-      absl::BytesToHexString(key), " is damaged: ", why.message()));
-}
-
 }  // namespace
 
 CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
@@ -64,6 +57,7 @@ CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
                            size_t search_threads,
                            std::function<absl::Time()> now)
     : store_(*store),
+      current_(*store, *origins),
       origins_(*origins),
       origin_(origin),
       origin_row_(*origins->Get(origin)),
@@ -165,21 +159,28 @@ absl::StatusOr<bool> CommitLeader::Replay(WriteCommit* commit,
   commit->origin = row.origin;
   commit->first_seq = row.first_seq;
   commit->outcomes = std::move(row.items);
-  return true;
+  if (!row.matched.has_value()) return true;
+  // An unfinished delete by filter goes on.
+  commit->matching->deleted = row.matched->deleted;
+  commit->matching->lamport = row.matched->deleted == 0 ? 0 : row.lamport;
+  return row.matched->done;
 }
 
 absl::Status CommitLeader::Decide(WriteCommit* commit, Group* group) {
   CollectionState& state = *commit->collection;
   HeadMap heads;  // Of this commit: kept only if all of it can be decided.
   uint64_t tombstones = state.writer.tombstones;
+  uint64_t seq = state.writer.seq;
+  size_t patched_bytes = 0;
+  const bool is_put = commit->kind == OpKind::kPut;
   commit->outcomes.clear();
   commit->outcomes.reserve(commit->items.size());
-  for (const PreparedItem& item : commit->items) {
+  for (size_t i = 0; i < commit->items.size(); ++i) {
+    PreparedItem& item = commit->items[i];
     if (item.invalid) {
       commit->outcomes.push_back(ItemOutcome::kInvalid);
       continue;
     }
-    const bool is_put = commit->kind == OpKind::kPut;
     std::pair<uint32_t, std::string> key(state.number(), std::string(item.id));
     Head head;
     if (const auto own = heads.find(key); own != heads.end()) {
@@ -187,71 +188,99 @@ absl::Status CommitLeader::Decide(WriteCommit* commit, Group* group) {
     } else if (const auto staged = group->heads.find(key);
                staged != group->heads.end()) {
       head = staged->second;
-    } else if (!is_put || commit->skip_unchanged || tombstones > 0) {
+    } else if (!is_put || commit->skip_unchanged || tombstones > 0 ||
+               item.if_version.has_value() || item.patch != nullptr) {
       // A put wins whatever there was; what it was matters only here.
-      CORKSCREW_ASSIGN_OR_RETURN(head, ReadHead(state, item.id));
+      CORKSCREW_ASSIGN_OR_RETURN(head, current_.ReadHead(state, item.id));
     }
-    const bool live = head.exists && !head.tombstone;
-    if (!is_put && !live) {
-      commit->outcomes.push_back(ItemOutcome::kMissing);
-      continue;
-    }
-    if (is_put && commit->skip_unchanged && live) {
-      CORKSCREW_ASSIGN_OR_RETURN(const bool same,
-                                 SameContent(state, head, item));
-      if (same) {
-        commit->outcomes.push_back(item.truncated
-                                       ? ItemOutcome::kUnchangedTruncated
-                                       : ItemOutcome::kUnchanged);
-        continue;
+    absl::StatusOr<ItemOutcome> outcome =
+        DecideItem(head, group->wall_ms, &item, commit);
+    if (outcome.ok() && item.patch != nullptr) {
+      patched_bytes += item.text.size() + item.vector_bytes.size() +
+                       item.metadata_bytes.size();
+      if (patched_bytes > kMaxPutBytes) {
+        outcome = absl::ResourceExhaustedError(absl::StrCat(
+            "the patched records up to this one have ", patched_bytes,
+            " bytes, at most ", kMaxPutBytes, " are allowed: patch fewer"));
       }
     }
+    if (!outcome.ok()) {
+      if (absl::IsDataLoss(outcome.status())) return outcome.status();
+      return absl::Status(
+          outcome.status().code(),
+          absl::StrCat("collection \"", state.row().name, "\": item ", i, ": ",
+                       outcome.status().message()));
+    }
+    commit->outcomes.push_back(*outcome);
+    if (!IsWritten(*outcome)) continue;
     if (!is_put) ++tombstones;
     if (is_put && head.exists && head.tombstone) --tombstones;
-    commit->outcomes.push_back(item.truncated ? ItemOutcome::kWrittenTruncated
-                                              : ItemOutcome::kWritten);
-    heads.insert_or_assign(std::move(key),
-                           Head{.exists = true,
-                                .tombstone = !is_put,
-                                .staged = is_put ? &item : nullptr});
+    heads.insert_or_assign(
+        std::move(key),
+        Head{.exists = true,
+             .tombstone = !is_put,
+             .version = {state.writer.clock + 1, origin_row_.replica,
+                         origin_row_.incarnation, ++seq},
+             .staged = is_put ? &item : nullptr});
   }
   for (auto& [key, head] : heads) group->heads.insert_or_assign(key, head);
   state.writer.tombstones = tombstones;
   return absl::OkStatus();
 }
 
-absl::StatusOr<CommitLeader::Head> CommitLeader::ReadHead(
-    const CollectionState& state, absl::string_view id) const {
-  const std::string key = HeadKey({state.number(), 0}, id);
-  CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> value,
-                             store_.Get(Family::kRows, key));
-  if (!value.has_value()) return Head{};
-  const absl::StatusOr<HeadRow> row = DecodeHeadRow(*value);
-  if (!row.ok()) return DamagedRow(state, key, row.status());
-  return Head{.exists = true, .tombstone = row->tombstone, .row = *row};
-}
-
-absl::StatusOr<bool> CommitLeader::SameContent(const CollectionState& state,
-                                               const Head& head,
-                                               const PreparedItem& item) const {
-  if (head.staged != nullptr) {
-    return head.staged->text == item.text &&
-           head.staged->metadata_bytes == item.metadata_bytes &&
-           head.staged->vector_bytes == item.vector_bytes;
+absl::StatusOr<ItemOutcome> CommitLeader::DecideItem(
+    const Head& head, int64_t now_ms, PreparedItem* item,
+    WriteCommit* commit) const {
+  const CollectionState& state = *commit->collection;
+  bool live = head.live();
+  if (live && (item->patch != nullptr || item->if_version == Version{})) {
+    CORKSCREW_ASSIGN_OR_RETURN(
+        const bool expired, current_.IsExpired(state, item->id, head, now_ms));
+    live = !expired;
   }
-  const std::string key =
-      BodyRowKey(state.number(), {0, std::string(item.id), head.row.lamport,
-                                  head.row.origin, head.row.seq});
-  CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> value,
-                             store_.Get(Family::kBodies, key));
-  if (!value.has_value()) {
-    return DamagedRow(state, key, absl::DataLossError("it is missing"));
+  if (commit->matching != nullptr) {
+    // What was seen to match needs no second look unless it changed.
+    if (!live) return ItemOutcome::kMissing;
+    if (head.version == item->if_version) return ItemOutcome::kWritten;
+    CORKSCREW_ASSIGN_OR_RETURN(
+        const bool matches,
+        current_.Matches(state, item->id, head, *commit->matching->filter));
+    return matches ? ItemOutcome::kWritten : ItemOutcome::kMissing;
   }
-  const absl::StatusOr<Body> body = DecodeBody(key, *value);
-  if (!body.ok()) return DamagedRow(state, key, body.status());
-  return body->expires_ms == 0 && body->text == item.text &&
-         body->metadata == item.metadata_bytes && body->form == item.form &&
-         body->vector == item.vector_bytes;
+  if (item->if_version.has_value()) {
+    const bool met = *item->if_version == Version{}
+                         ? !live
+                         : head.exists && head.version == *item->if_version;
+    if (!met) {
+      std::optional<Version> current, wanted;
+      if (head.exists) current = head.version;
+      if (*item->if_version != Version{}) wanted = item->if_version;
+      return absl::AbortedError(absl::StrCat(
+          "record \"", item->id, "\" has ", DescribeVersion(current), ", want ",
+          DescribeVersion(wanted), "; read it again"));
+    }
+  }
+  if (commit->kind == OpKind::kDelete) {
+    return live ? ItemOutcome::kWritten : ItemOutcome::kMissing;
+  }
+  if (item->patch != nullptr) {
+    if (!live) {
+      return absl::NotFoundError(
+          absl::StrCat("no record \"", item->id, "\" to patch"));
+    }
+    CORKSCREW_RETURN_IF_ERROR(current_.ResolvePatch(
+        state, head, item, &commit->patched.emplace_back()));
+  }
+  if (commit->skip_unchanged && live) {
+    CORKSCREW_ASSIGN_OR_RETURN(const bool same,
+                               current_.SameContent(state, head, *item));
+    if (same) {
+      return item->truncated ? ItemOutcome::kUnchangedTruncated
+                             : ItemOutcome::kUnchanged;
+    }
+  }
+  return item->truncated ? ItemOutcome::kWrittenTruncated
+                         : ItemOutcome::kWritten;
 }
 
 void CommitLeader::AppendOps(WriteCommit* commit, Group* group) {
@@ -261,8 +290,18 @@ void CommitLeader::AppendOps(WriteCommit* commit, Group* group) {
   commit->lamport = writer.clock;
   commit->origin = origin_;
   commit->first_seq = writer.seq + 1;
-  if (size == 0) return;  // Nothing written: the clock does not tick.
+  MatchingDelete* const matching = commit->matching;
+  if (size == 0) {  // Nothing written: the clock does not tick.
+    if (matching != nullptr && matching->lamport != 0) {
+      commit->lamport = matching->lamport;
+    }
+    return;
+  }
   commit->lamport = ++writer.clock;
+  if (matching != nullptr) {
+    matching->deleted += size;
+    matching->lamport = commit->lamport;
+  }
   uint32_t index = 0;
   for (size_t i = 0; i < commit->items.size(); ++i) {
     if (!IsWritten(commit->outcomes[i])) continue;
@@ -294,6 +333,7 @@ void CommitLeader::AppendOp(const WriteCommit& commit, const PreparedItem& item,
         .id = std::string(item.id),
         .lamport = commit.lamport,
         .wall_ms = group->wall_ms,
+        .expires_ms = item.expires_ms,
         .batch_index = index,
         .batch_size = size,
         .request_id = commit.request_id};
@@ -306,6 +346,7 @@ void CommitLeader::AppendOp(const WriteCommit& commit, const PreparedItem& item,
   const Body body{.kind = op.kind,
                   .form = item.form,
                   .wall_ms = op.wall_ms,
+                  .expires_ms = op.expires_ms,
                   .vector = item.vector_bytes,
                   .metadata = item.metadata_bytes,
                   .text = item.text};
@@ -330,6 +371,10 @@ void CommitLeader::AppendRequest(const WriteCommit& commit, Group* group) {
                  .origin = commit.origin,
                  .first_seq = commit.first_seq,
                  .items = commit.outcomes};
+  if (const MatchingDelete* const matching = commit.matching) {
+    row.items.clear();
+    row.matched = {.done = matching->last, .deleted = matching->deleted};
+  }
   group->batch.Put(Family::kRows, key, Encode(row));
   requests_.Add(group->wall_ms, key);
   group->requests.insert_or_assign(std::move(key), std::move(row));
@@ -437,7 +482,7 @@ absl::Status CommitLeader::StageSystemRecord(const CollectionRow& row,
                              EncodeMetadata(record->metadata));
   item.hashes = {Sha256(item.text), Sha256(item.metadata_bytes), Sha256("")};
   record->commit.collection = registry_.shared_system();
-  record->commit.items = absl::MakeConstSpan(&item, 1);
+  record->commit.items = absl::MakeSpan(&item, 1);
   group->system_record = std::move(record);
   return StageWrite(&group->system_record->commit, group);
 }

@@ -22,6 +22,7 @@
 #include "absl/types/span.h"
 #include "db/collection_registry.h"
 #include "db/collection_state.h"
+#include "db/current_version.h"
 #include "db/durable_mark.h"
 #include "db/open_session.h"
 #include "db/origin_table.h"
@@ -48,13 +49,6 @@ class CommitLeader {
   const absl::Status& stopped() const { return stopped_; }
 
  private:
-  // The current version of a record, as of what has been staged.
-  struct Head {
-    bool exists = false;
-    bool tombstone = false;
-    const PreparedItem* staged = nullptr;  // Null: it is `row` in the store.
-    HeadRow row = {};
-  };
   using HeadMap = absl::flat_hash_map<std::pair<uint32_t, std::string>, Head>;
   // A record of the system collection in the making.
   struct SystemRecord {
@@ -88,6 +82,10 @@ class CommitLeader {
   absl::StatusOr<bool> Replay(WriteCommit* commit, const Group& group) const;
   // Decides the outcome of each item.
   absl::Status Decide(WriteCommit* commit, Group* group);
+  // The same for one item over `head`, its current version if it was read.
+  absl::StatusOr<ItemOutcome> DecideItem(const Head& head, int64_t now_ms,
+                                         PreparedItem* item,
+                                         WriteCommit* commit) const;
   // Stages the ops of the items to be written, at the next Lamport time.
   void AppendOps(WriteCommit* commit, Group* group);
   void AppendOp(const WriteCommit& commit, const PreparedItem& item,
@@ -99,16 +97,11 @@ class CommitLeader {
   absl::StatusOr<std::string> VectorSeen(
       const CollectionState& collection) const;
 
-  absl::StatusOr<Head> ReadHead(const CollectionState& state,
-                                absl::string_view id) const;
-  absl::StatusOr<bool> SameContent(const CollectionState& state,
-                                   const Head& head,
-                                   const PreparedItem& item) const;
-
   // Makes what was written visible.
   void Apply(const Group& group);
 
   Store& store_;
+  const CurrentVersions current_;
   const OriginTable& origins_;
   const uint32_t origin_;
   const Origin origin_row_;

@@ -156,6 +156,20 @@ RequestRow ExampleRequest() {
   return row;
 }
 
+Filter ExampleFilter() {
+  return Filter::And(
+      {Filter::Eq("i", int64_t{-2}),
+       Filter::Compare(Filter::Op::kContains, "l", std::string("x"))});
+}
+
+RequestRow ExampleMatching() {
+  RequestRow row = ExampleRequest();
+  row.request_hash = RequestHash(ExampleFilter());
+  row.items.clear();
+  row.matched = {.done = true, .deleted = 300};
+  return row;
+}
+
 HeadRow ExampleHead() {
   return {259, 2, 6, true, 10, ExampleDelete().content_hash};
 }
@@ -204,6 +218,13 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       {.incarnation = 7,
        .sequence = 8,
        .position = FeedPosition{9, 10, Hash16{1, 2, 3}}});
+  const std::string set = *EncodeMetadata({{"i", int64_t{-2}}});
+  const PatchItem patch{kId, {{"i", int64_t{-2}}}, {"s"}};
+  const RequestItem patch_item{
+      .id = kId,
+      .metadata_bytes = &set,
+      .if_version = Version{258, Replica(), kIncarnation, 5},
+      .patch = &patch};
   const std::map<std::string, std::string> written = {
       {"durable_mark", mark.substr(0, 53)},
       {"durable_mark_crc", mark.substr(4092)},
@@ -249,9 +270,14 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       {"row_feed", Encode(FeedRow{3, 2, 5})},
       {"row_head", Encode(ExampleHead())},
       {"row_request", Encode(ExampleRequest())},
+      {"row_request_matching", Encode(ExampleMatching())},
       {"system_metadata", *EncodeMetadata(system)},
       {"request_hash",
-       std::string(BytesOf(RequestHash(OpKind::kPut, {request_item})))},
+       std::string(BytesOf(RequestHash(RequestKind::kPut, {request_item})))},
+      {"request_hash_patch",
+       std::string(BytesOf(RequestHash(RequestKind::kPatch, {patch_item})))},
+      {"request_hash_matching",
+       std::string(BytesOf(RequestHash(ExampleFilter())))},
       {"digest", digest.Bytes()},
       {"shard", BigEndian16(ShardOf(ExampleCollection(), kId, 1024))},
   };
@@ -275,6 +301,8 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsRead) {
   EXPECT_EQ(DecodeFeedRow(at("row_feed")).value(), (FeedRow{3, 2, 5}));
   EXPECT_EQ(DecodeHeadRow(at("row_head")).value(), ExampleHead());
   EXPECT_EQ(DecodeRequestRow(at("row_request")).value(), ExampleRequest());
+  EXPECT_EQ(DecodeRequestRow(at("row_request_matching")).value(),
+            ExampleMatching());
   EXPECT_EQ(DecodeU32(at("row_name")).value(), 7u);
   EXPECT_EQ(DecodeU64(at("row_wall")).value(), 258u);
   EXPECT_EQ(DecodeUuid(at("system_uuid")).value(), SystemCollectionUuid());
@@ -331,6 +359,8 @@ std::map<std::string, Recode> Recoders() {
       {"row_feed", RecodeBy<FeedRow>(DecodeFeedRow, Encode)},
       {"row_head", RecodeBy<HeadRow>(DecodeHeadRow, Encode)},
       {"row_request", RecodeBy<RequestRow>(DecodeRequestRow, Encode)},
+      {"row_request_matching",
+       RecodeBy<RequestRow>(DecodeRequestRow, Encode)},
       {"system_uuid", RecodeBy<Uuid>(DecodeUuid, EncodeUuid)},
       {"descriptor", RecodeBy<Descriptor>(DecodeDescriptor, EncodeDescriptor)},
       {"op_put", RecodeBy<Op>(DecodeOp, EncodeOp)},

@@ -141,8 +141,7 @@ class Rebuild {
       return quantizer.Validate(row->code, row->scalars);
     }
     row->original.resize(quantizer.params().dim);
-    if (body.form != VectorForm::kFloat32 ||
-        !BytesToFloats(body.vector, absl::MakeSpan(row->original))) {
+    if (!ReadOriginal(body, absl::MakeSpan(row->original))) {
       return absl::DataLossError("it has no original");
     }
     return quantizer.Encode(row->original, absl::MakeSpan(row->code),

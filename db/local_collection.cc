@@ -21,10 +21,7 @@
 #include "db/call_end.h"
 #include "db/collection_info.h"
 #include "db/filter.h"
-#include "db/metadata_codec.h"
-#include "db/op.h"
 #include "db/page_token.h"
-#include "db/put_preparation.h"
 #include "db/query_preparation.h"
 #include "db/record_limits.h"
 #include "db/version_reader.h"
@@ -39,21 +36,6 @@ absl::Status CheckPageSize(size_t page_size) {
   if (page_size >= 1 && page_size <= kMaxPageSize) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("page_size is ", page_size, ", want 1 to ", kMaxPageSize));
-}
-
-absl::Status CheckIds(absl::Span<const absl::string_view> ids, size_t most) {
-  if (ids.size() > most) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        ids.size(), " ids in one call, at most ", most, " are allowed"));
-  }
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const absl::Status status = CheckId(ids[i]);
-    if (!status.ok()) {
-      return absl::Status(status.code(),
-                          absl::StrCat("item ", i, ": ", status.message()));
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -84,18 +66,6 @@ absl::Status LocalCollection::AfterRead(const absl::Status& status) const {
   return status;
 }
 
-absl::Status LocalCollection::CheckWrite(const WriteOptions& options) const {
-  if (options.durability != Durability::kSync) {
-    return Named(absl::UnimplementedError("durability kRelaxed comes later"));
-  }
-  if (options.ack != Ack::kOne) {
-    return Named(absl::UnimplementedError(
-        "ack kQuorum and kAll need a cluster, which comes later"));
-  }
-  CORKSCREW_RETURN_IF_ERROR(Named(CheckRequestId(options.request_id)));
-  return Named(CheckSpace(options.space, state_->row().descriptor));
-}
-
 absl::StatusOr<Lamport> LocalCollection::Resolve(
     const std::optional<Moment>& at) const {
   const Lamport now = state_->published();
@@ -119,102 +89,6 @@ absl::StatusOr<CollectionStats> LocalCollection::Stats(
   Engine::Call running(*engine_);
   CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
   return StatsOf(*state_);
-}
-
-absl::StatusOr<PutReply> LocalCollection::Put(absl::Span<const PutItem> items,
-                                              const WriteOptions& options,
-                                              const CallOptions& call) {
-  Engine::Call running(*engine_);
-  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
-  CORKSCREW_RETURN_IF_ERROR(CheckWrite(options));
-  PutPreparation preparation(*engine_, state_, items, options, call);
-  CORKSCREW_RETURN_IF_ERROR(preparation.Run());
-  WriteCommit write{.collection = state_,
-                    .kind = OpKind::kPut,
-                    .items = preparation.items(),
-                    .request_id = options.request_id,
-                    .skip_unchanged = options.skip_unchanged};
-  if (!write.request_id.empty()) {
-    write.request_hash = preparation.request_hash();
-  }
-  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
-  Commit commit{&write, absl::OkStatus(), preparation.bytes()};
-  CORKSCREW_RETURN_IF_ERROR(engine_->Run(&commit));
-
-  PutReply reply;
-  reply.lamport = write.lamport;
-  reply.replayed = write.replayed;
-  reply.items.resize(items.size());
-  const std::optional<Origin> origin = engine_->origins().Get(write.origin);
-  if (write.outcomes.size() != items.size() || !origin.has_value()) {
-    return Named(absl::DataLossError(absl::StrCat(
-        "the row of request id \"", options.request_id, "\" is damaged")));
-  }
-  uint64_t seq = write.first_seq;
-  for (size_t i = 0; i < items.size(); ++i) {
-    PutOutcome& out = reply.items[i];
-    out.status = preparation.statuses()[i];
-    switch (write.outcomes[i]) {
-      case ItemOutcome::kWrittenTruncated:
-        out.truncated = true;
-        [[fallthrough]];
-      case ItemOutcome::kWritten:
-        out.version = {write.lamport, origin->replica, origin->incarnation,
-                       seq++};
-        break;
-      case ItemOutcome::kUnchangedTruncated:
-        out.truncated = true;
-        [[fallthrough]];
-      case ItemOutcome::kUnchanged:
-        out.unchanged = true;
-        break;
-      default:
-        break;
-    }
-  }
-  return reply;
-}
-
-absl::StatusOr<DeleteReply> LocalCollection::Delete(
-    absl::Span<const absl::string_view> ids, const WriteOptions& options,
-    const CallOptions& call) {
-  Engine::Call running(*engine_);
-  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
-  CORKSCREW_RETURN_IF_ERROR(CheckWrite(options));
-  if (ids.empty()) {
-    return Named(absl::InvalidArgumentError("no items to delete"));
-  }
-  CORKSCREW_RETURN_IF_ERROR(Named(CheckIds(ids, kMaxPutRecords)));
-  std::vector<PreparedItem> items(ids.size());
-  std::vector<RequestItem> hashed(ids.size());
-  size_t bytes = 0;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    items[i].id = ids[i];
-    items[i].hashes = TombstoneHashes();
-    hashed[i].id = ids[i];
-    bytes += ids[i].size();
-  }
-  WriteCommit write{.collection = state_,
-                    .kind = OpKind::kDelete,
-                    .items = items,
-                    .request_id = options.request_id};
-  if (!write.request_id.empty()) {
-    write.request_hash = RequestHash(OpKind::kDelete, hashed);
-  }
-  Commit commit{&write, absl::OkStatus(), bytes};
-  CORKSCREW_RETURN_IF_ERROR(engine_->Run(&commit));
-
-  DeleteReply reply;
-  reply.lamport = write.lamport;
-  reply.replayed = write.replayed;
-  for (const ItemOutcome outcome : write.outcomes) {
-    reply.deleted.push_back(outcome == ItemOutcome::kWritten);
-  }
-  if (reply.deleted.size() != ids.size()) {
-    return Named(absl::DataLossError(absl::StrCat(
-        "the row of request id \"", options.request_id, "\" is damaged")));
-  }
-  return reply;
 }
 
 absl::StatusOr<std::vector<std::optional<StoredRecord>>> LocalCollection::Get(

@@ -4,6 +4,7 @@
 // A collection of a database on this machine.
 
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,12 @@ class LocalCollection : public Collection {
   absl::StatusOr<DeleteReply> Delete(absl::Span<const absl::string_view> ids,
                                      const WriteOptions& options,
                                      const CallOptions& call) override;
+  absl::StatusOr<DeleteMatchingReply> DeleteMatching(
+      const Filter& filter, const WriteOptions& options,
+      const CallOptions& call) override;
+  absl::StatusOr<PutReply> Patch(absl::Span<const PatchItem> items,
+                                 const WriteOptions& options,
+                                 const CallOptions& call) override;
   absl::StatusOr<std::vector<std::optional<StoredRecord>>> Get(
       absl::Span<const absl::string_view> ids, const Fields& fields,
       std::optional<Moment> at, const CallOptions& call) const override;
@@ -59,6 +66,15 @@ class LocalCollection : public Collection {
   // The status with the collection's name before its message.
   absl::Status Named(const absl::Status& status) const;
   absl::Status CheckWrite(const WriteOptions& options) const;
+  // The reply to a Put or Patch; `statuses` [items] says why items were left
+  // out.
+  absl::StatusOr<PutReply> ReplyOf(
+      const WriteCommit& write, absl::Span<const absl::Status> statuses) const;
+  // The next records after *after at `at` that match, up to one write, with the
+  // versions seen. Moves *after; *end: there are no more.
+  absl::StatusOr<std::vector<PreparedItem>> FindMatching(
+      const Filter& filter, Lamport at, std::string* after, bool* end,
+      std::deque<std::string>* ids, const CallOptions& call) const;
   // The moment as a Lamport time that is not beyond the clock.
   absl::StatusOr<Lamport> Resolve(const std::optional<Moment>& at) const;
   // The index, or NotFound after a drop.

@@ -99,12 +99,15 @@ absl::Status PutPreparation::CheckItem(size_t i) {
   const PutItem& input = inputs_[i];
   const RecordView& record = input.record;
   PreparedItem& item = prepared_[i];
-  if (input.if_version.has_value()) {
-    return absl::UnimplementedError("if_version comes later");
-  }
   item.id = record.id;
   item.text = record.text;
   item.metadata = record.metadata == nullptr ? &NoMetadata() : record.metadata;
+  item.if_version = input.if_version;
+  item.expires_ms = static_cast<uint64_t>(record.expires_ms);
+  if (record.expires_ms < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expires_ms is ", record.expires_ms, ", want 0 (never) or a time"));
+  }
   CORKSCREW_RETURN_IF_ERROR(CheckId(record.id));
   CORKSCREW_RETURN_IF_ERROR(CheckText(record.text));
   CORKSCREW_ASSIGN_OR_RETURN(item.metadata_bytes,
@@ -226,9 +229,11 @@ Hash16 PutPreparation::request_hash() const {
                      .text = record.text,
                      .metadata_bytes = prepared_[i].metadata_bytes.empty()
                                            ? nullptr
-                                           : &prepared_[i].metadata_bytes});
+                                           : &prepared_[i].metadata_bytes,
+                     .expires_ms = static_cast<uint64_t>(record.expires_ms),
+                     .if_version = inputs_[i].if_version});
   }
-  return RequestHash(OpKind::kPut, items);
+  return RequestHash(RequestKind::kPut, items);
 }
 
 }  // namespace corkscrew

@@ -30,7 +30,7 @@ class PutPreparation {
   // Errors of Collection::Put(). Afterwards the rest may be called.
   absl::Status Run();
 
-  absl::Span<const PreparedItem> items() const { return prepared_; }
+  absl::Span<PreparedItem> items() { return absl::MakeSpan(prepared_); }
   // Why each item is left out; OK for the others.
   absl::Span<const absl::Status> statuses() const { return statuses_; }
   Hash16 request_hash() const;

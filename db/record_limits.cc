@@ -57,6 +57,21 @@ absl::Status CheckId(absl::string_view id) {
   return CheckName("id", id, kMaxIdBytes);
 }
 
+absl::Status CheckIds(absl::Span<const absl::string_view> ids, size_t most) {
+  if (ids.size() > most) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        ids.size(), " ids in one call, at most ", most, " are allowed"));
+  }
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const absl::Status status = CheckId(ids[i]);
+    if (!status.ok()) {
+      return absl::Status(status.code(),
+                          absl::StrCat("item ", i, ": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckText(absl::string_view text) {
   if (text.size() > kMaxTextBytes) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -12,9 +12,13 @@
 
 namespace corkscrew {
 
-// All return InvalidArgument with both values, without naming the object.
+// All return InvalidArgument (and what is said) with both values, without
+// naming the object.
 
 absl::Status CheckId(absl::string_view id);
+// Each id, and that there are at most `most`. Names the index.
+//   ResourceExhausted  more ids
+absl::Status CheckIds(absl::Span<const absl::string_view> ids, size_t most);
 absl::Status CheckText(absl::string_view text);
 absl::Status CheckVector(absl::Span<const float> vector, size_t dim,
                          Metric metric);

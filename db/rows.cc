@@ -48,6 +48,10 @@ bool ReadSized(Cursor* cursor, std::string* out) {
   return true;
 }
 
+// Outcomes of a delete by filter, followed by how many records it deleted.
+constexpr uint8_t kMatchedSoFar = 6;
+constexpr uint8_t kMatchedDone = 7;
+
 }  // namespace
 
 std::string Encode(const FormatRow& row) {
@@ -216,6 +220,11 @@ std::string Encode(const RequestRow& row) {
   AppendBig(row.lamport, &out);
   AppendBig(row.origin, &out);
   AppendBig(row.first_seq, &out);
+  if (row.matched.has_value()) {
+    AppendBig(row.matched->done ? kMatchedDone : kMatchedSoFar, &out);
+    AppendVarint(row.matched->deleted, &out);
+    return out;
+  }
   // Runs of equal outcomes.
   for (size_t i = 0; i < row.items.size();) {
     size_t end = i + 1;
@@ -240,8 +249,16 @@ absl::StatusOr<RequestRow> DecodeRequestRow(absl::string_view bytes) {
   while (!cursor.done()) {
     uint8_t outcome;
     uint64_t run;
-    if (!cursor.ReadBig(&outcome) ||
-        outcome > static_cast<uint8_t>(ItemOutcome::kMissing) ||
+    if (!cursor.ReadBig(&outcome)) return Malformed("request");
+    if (outcome == kMatchedSoFar || outcome == kMatchedDone) {
+      row.matched = {.done = outcome == kMatchedDone};
+      if (!row.items.empty() || !cursor.ReadVarint(&row.matched->deleted) ||
+          !cursor.done()) {
+        return Malformed("request");
+      }
+      return row;
+    }
+    if (outcome > static_cast<uint8_t>(ItemOutcome::kMissing) ||
         !cursor.ReadVarint(&run) || run == 0 ||
         run > kMaxPutRecords - row.items.size() ||
         (!row.items.empty() &&

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -100,6 +101,14 @@ enum class ItemOutcome : uint8_t {
   kMissing = 5,  // Delete: there was no such record.
 };
 
+// What a delete by filter did so far, in one or more writes.
+struct MatchedRun {
+  bool done = false;     // All that matched are deleted.
+  uint64_t deleted = 0;  // By all its writes.
+
+  friend bool operator==(const MatchedRun&, const MatchedRun&) = default;
+};
+
 // i: a request that was applied.
 struct RequestRow {
   Hash16 request_hash = {};
@@ -108,6 +117,7 @@ struct RequestRow {
   uint32_t origin = 0;
   uint64_t first_seq = 0;  // Of the ops written, which are consecutive.
   std::vector<ItemOutcome> items = {};
+  std::optional<MatchedRun> matched = std::nullopt;  // Then there are no items.
 
   friend bool operator==(const RequestRow&, const RequestRow&) = default;
 };

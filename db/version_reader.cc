@@ -158,10 +158,8 @@ absl::Status VersionReader::ReadVector(const Body& body,
                                        std::vector<float>* vector) const {
   const Descriptor& descriptor = collection_.row().descriptor;
   vector->resize(descriptor.quantizer.dim);
-  if (body.form == VectorForm::kFloat32) {
-    if (BytesToFloats(body.vector, absl::MakeSpan(*vector))) {
-      return absl::OkStatus();
-    }
+  if (body.form != VectorForm::kCode) {
+    if (ReadOriginal(body, absl::MakeSpan(*vector))) return absl::OkStatus();
     return absl::DataLossError("its vector has the wrong size");
   }
   const std::shared_ptr<Index> index = collection_.index();
@@ -186,6 +184,7 @@ absl::Status VersionReader::Fill(const StoredVersion& version,
   record->record.id = version.key.id;
   record->version = version.version;
   record->wall_ms = version.body.wall_ms;
+  record->expires_ms = static_cast<int64_t>(version.body.expires_ms);
   record->deleted = version.body.kind == OpKind::kDelete;
   if (record->deleted) return absl::OkStatus();
   const auto damaged = [&](const absl::Status& why) {
@@ -233,8 +232,7 @@ absl::Status StoreOriginals::ReadOriginals(absl::Span<const BodyKey> bodies,
   const size_t dim = vectors.size() / bodies.size();
   return reader_.ReadBodies(
       bodies, [&](size_t i, const Body& body) -> absl::Status {
-        if (body.form == VectorForm::kFloat32 &&
-            BytesToFloats(body.vector, vectors.subspan(i * dim, dim))) {
+        if (ReadOriginal(body, vectors.subspan(i * dim, dim))) {
           return absl::OkStatus();
         }
         return absl::DataLossError("it has no original");

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,6 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "corkscrew/collection.h"
+#include "corkscrew/filter.h"
 #include "corkscrew/metadata.h"
 #include "corkscrew/quantizer.h"
 #include "db/body.h"
@@ -29,6 +33,11 @@ struct PreparedItem {
   absl::string_view id = {};
   bool invalid = false;  // Left out (skip_invalid).
   bool truncated = false;
+  // As in PutItem; of a delete by filter: the version that was seen to match.
+  std::optional<Version> if_version = std::nullopt;
+
+  // Of a patch. What follows is then filled in by the leader.
+  const PatchItem* patch = nullptr;
 
   // Of a put:
   absl::string_view text = {};
@@ -39,17 +48,38 @@ struct PreparedItem {
   absl::Span<const uint8_t> code = {};
   CodeScalars scalars = {};
   absl::Span<const float> original = {};  // Empty without a rescore column.
+  uint64_t expires_ms = 0;                // 0: never.
   PartHashes hashes = {};
 };
 
-// A Put or Delete.
+// What the leader makes for a patched item, which points into it.
+struct PatchedParts {
+  std::string body = {};  // Of the version that is patched.
+  Metadata metadata = {};
+  std::vector<uint8_t> code = {};
+  std::vector<float> original = {};
+};
+
+// A delete by filter is many writes; this is what they share.
+struct MatchingDelete {
+  const Filter* filter = nullptr;
+  bool last = false;  // No write follows.
+  // Answer, with what the writes before did: of the same request id, also in an
+  // earlier life of the process.
+  uint64_t deleted = 0;
+  Lamport lamport = 0;  // Of the last tombstones; 0: there are none.
+};
+
+// A Put, Patch or Delete.
 struct WriteCommit {
   std::shared_ptr<CollectionState> collection = nullptr;
   OpKind kind = OpKind::kPut;
-  absl::Span<const PreparedItem> items = {};
+  absl::Span<PreparedItem> items = {};
   std::string request_id = {};
   Hash16 request_hash = {};  // Of a request id only.
   bool skip_unchanged = false;
+  MatchingDelete* matching = nullptr;  // Null: not a delete by filter.
+  std::deque<PatchedParts> patched = {};
 
   // Answers.
   Lamport lamport = 0;
@@ -86,8 +116,20 @@ struct RequestItem {
   absl::Span<const float> vector = {};
   absl::string_view text = {};
   const std::string* metadata_bytes = nullptr;  // Null: not valid.
+  uint64_t expires_ms = 0;
+  std::optional<Version> if_version = std::nullopt;
+  const PatchItem* patch = nullptr;  // Of a patch: takes the place of the rest.
 };
-Hash16 RequestHash(OpKind kind, absl::Span<const RequestItem> items);
+// Part of the format: the first byte of the input of a request hash.
+enum class RequestKind : uint8_t {
+  kPut = 1,
+  kDelete = 2,
+  kPatch = 16,
+  kDeleteMatching = 17,
+};
+Hash16 RequestHash(RequestKind kind, absl::Span<const RequestItem> items);
+// Of a delete by filter, which has been validated.
+Hash16 RequestHash(const Filter& filter);
 
 }  // namespace corkscrew
 

@@ -313,6 +313,7 @@ absl::Status ToProto(const StoredRecord& record, v1::StoredRecord* proto) {
   ToProto(record.version, proto->mutable_version());
   proto->set_wall_ms(record.wall_ms);
   proto->set_deleted(record.deleted);
+  proto->set_expires_ms(record.expires_ms);
   return absl::OkStatus();
 }
 
@@ -324,6 +325,7 @@ absl::Status FromProto(const v1::StoredRecord& proto, const FieldPath& path,
                                proto.record().vector().end());
   record->wall_ms = proto.wall_ms();
   record->deleted = proto.deleted();
+  record->expires_ms = proto.expires_ms();
   CORKSCREW_RETURN_IF_ERROR(
       FromProto(proto.version(), path.Field("version"), &record->version));
   return FromProto(proto.record().metadata(), path.Field("record"),

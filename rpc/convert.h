@@ -117,9 +117,15 @@ absl::Status ToProto(const WriteOptions& options, v1::WriteOptions* proto);
 absl::Status FromProto(const v1::WriteOptions& proto, const FieldPath& path,
                        WriteOptions* options);
 
+absl::Status ToProto(const PatchItem& item, v1::PatchItem* proto);
+absl::Status FromProto(const v1::PatchItem& proto, const FieldPath& path,
+                       PatchItem* item);  // Borrows the id.
+
 void ToProto(const PutReply& reply, v1::PutResponse* proto);
+void ToProto(const PutReply& reply, v1::PatchResponse* proto);
 void ToProto(const DeleteReply& reply, v1::DeleteResponse* proto);
 absl::Status FromProto(const v1::PutResponse& proto, PutReply* reply);
+absl::Status FromProto(const v1::PatchResponse& proto, PutReply* reply);
 DeleteReply FromProto(const v1::DeleteResponse& proto);
 
 // The items of a Put as the database takes them. Borrows from the message.

@@ -30,6 +30,54 @@ absl::Status UnknownEnumerator(const FieldPath& path, int number) {
                         absl::StrCat("unknown enumerator ", number));
 }
 
+// A message without any field set stands for Version{}: no live record.
+template <typename Item>
+absl::Status IfVersionFromProto(const Item& proto, const FieldPath& path,
+                                std::optional<Version>* version) {
+  if (!proto.has_if_version()) return absl::OkStatus();
+  const v1::Version& in = proto.if_version();
+  version->emplace();
+  if (in.ByteSizeLong() == 0) return absl::OkStatus();
+  return FromProto(in, path.Field("if_version"), &**version);
+}
+
+// Of PutResponse and PatchResponse, which have the same fields.
+template <typename Response>
+void OutcomesToProto(const PutReply& reply, Response* proto) {
+  proto->set_lamport(reply.lamport);
+  proto->set_replayed(reply.replayed);
+  proto->mutable_items()->Reserve(static_cast<int>(reply.items.size()));
+  for (const PutOutcome& outcome : reply.items) {
+    v1::PutOutcome* item = proto->add_items();
+    if (!outcome.status.ok()) ToProto(outcome.status, item->mutable_status());
+    if (outcome.version != Version{}) {
+      ToProto(outcome.version, item->mutable_version());
+    }
+    item->set_unchanged(outcome.unchanged);
+    item->set_truncated(outcome.truncated);
+  }
+}
+
+template <typename Response>
+absl::Status OutcomesFromProto(const Response& proto, PutReply* reply) {
+  reply->lamport = proto.lamport();
+  reply->replayed = proto.replayed();
+  reply->items.resize(proto.items_size());
+  for (int i = 0; i < proto.items_size(); ++i) {
+    const v1::PutOutcome& item = proto.items(i);
+    PutOutcome& outcome = reply->items[i];
+    if (item.has_status()) outcome.status = FromProto(item.status());
+    if (item.has_version()) {
+      CORKSCREW_RETURN_IF_ERROR(
+          FromProto(item.version(), FieldPath("response").Item("items", i),
+                    &outcome.version));
+    }
+    outcome.unchanged = item.unchanged();
+    outcome.truncated = item.truncated();
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ToProto(const CollectionOptions& options,
@@ -163,6 +211,7 @@ absl::Status ToProto(const PutItem& item, v1::PutItem* proto) {
   if (item.if_version.has_value()) {
     ToProto(*item.if_version, proto->mutable_if_version());
   }
+  proto->set_expires_ms(item.record.expires_ms);
   return ToProto(item.record, proto->mutable_record());
 }
 
@@ -186,13 +235,32 @@ absl::Status FromProto(
     item.record.vector = absl::MakeConstSpan(
         record.vector().data(), static_cast<size_t>(record.vector_size()));
     item.record.metadata = &items->metadata[i];
-    if (proto[i].has_if_version()) {
-      CORKSCREW_RETURN_IF_ERROR(FromProto(proto[i].if_version(),
-                                          path.Field("if_version"),
-                                          &item.if_version.emplace()));
-    }
+    item.record.expires_ms = proto[i].expires_ms();
+    CORKSCREW_RETURN_IF_ERROR(
+        IfVersionFromProto(proto[i], path, &item.if_version));
   }
   return absl::OkStatus();
+}
+
+absl::Status ToProto(const PatchItem& item, v1::PatchItem* proto) {
+  CORKSCREW_RETURN_IF_ERROR(ToProtoId("id", item.id, proto->mutable_id()));
+  CORKSCREW_RETURN_IF_ERROR(ToProto(item.set, proto->mutable_set()));
+  for (const std::string& key : item.remove) {
+    CORKSCREW_RETURN_IF_ERROR(ToProtoId("key", key, proto->add_remove()));
+  }
+  if (item.if_version.has_value()) {
+    ToProto(*item.if_version, proto->mutable_if_version());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FromProto(const v1::PatchItem& proto, const FieldPath& path,
+                       PatchItem* item) {
+  item->id = proto.id();
+  CORKSCREW_RETURN_IF_ERROR(
+      FromProto(proto.set(), path.Field("set"), &item->set));
+  item->remove = {proto.remove().begin(), proto.remove().end()};
+  return IfVersionFromProto(proto, path, &item->if_version);
 }
 
 absl::Status ToProto(const WriteOptions& options, v1::WriteOptions* proto) {
@@ -231,37 +299,16 @@ absl::Status FromProto(const v1::WriteOptions& proto, const FieldPath& path,
 }
 
 void ToProto(const PutReply& reply, v1::PutResponse* proto) {
-  proto->set_lamport(reply.lamport);
-  proto->set_replayed(reply.replayed);
-  proto->mutable_items()->Reserve(static_cast<int>(reply.items.size()));
-  for (const PutOutcome& outcome : reply.items) {
-    v1::PutOutcome* item = proto->add_items();
-    if (!outcome.status.ok()) ToProto(outcome.status, item->mutable_status());
-    if (outcome.version != Version{}) {
-      ToProto(outcome.version, item->mutable_version());
-    }
-    item->set_unchanged(outcome.unchanged);
-    item->set_truncated(outcome.truncated);
-  }
+  OutcomesToProto(reply, proto);
 }
-
+void ToProto(const PutReply& reply, v1::PatchResponse* proto) {
+  OutcomesToProto(reply, proto);
+}
 absl::Status FromProto(const v1::PutResponse& proto, PutReply* reply) {
-  reply->lamport = proto.lamport();
-  reply->replayed = proto.replayed();
-  reply->items.resize(proto.items_size());
-  for (int i = 0; i < proto.items_size(); ++i) {
-    const v1::PutOutcome& item = proto.items(i);
-    PutOutcome& outcome = reply->items[i];
-    if (item.has_status()) outcome.status = FromProto(item.status());
-    if (item.has_version()) {
-      CORKSCREW_RETURN_IF_ERROR(
-          FromProto(item.version(), FieldPath("response").Item("items", i),
-                    &outcome.version));
-    }
-    outcome.unchanged = item.unchanged();
-    outcome.truncated = item.truncated();
-  }
-  return absl::OkStatus();
+  return OutcomesFromProto(proto, reply);
+}
+absl::Status FromProto(const v1::PatchResponse& proto, PutReply* reply) {
+  return OutcomesFromProto(proto, reply);
 }
 
 void ToProto(const DeleteReply& reply, v1::DeleteResponse* proto) {

@@ -33,6 +33,7 @@ class FakeCollection : public Collection {
     CollectionInfo info = {};
     PutReply put = {};
     DeleteReply deleted = {};
+    DeleteMatchingReply matched = {};
     std::vector<std::optional<StoredRecord>> get = {};
     std::vector<SearchReply> search = {SearchReply()};
     HistoryReply history = {};
@@ -49,6 +50,7 @@ class FakeCollection : public Collection {
   struct Asked {
     std::vector<OwnedItem> items;
     std::vector<std::string> ids;
+    std::vector<PatchItem> patches;  // Their ids are in `ids`.
     WriteOptions write;
     CallOptions call;
     Fields fields;
@@ -106,6 +108,26 @@ class FakeCollection : public Collection {
     asked.ids = std::vector<std::string>(ids.begin(), ids.end());
     asked.write = options;
     return Finish(std::move(asked), call, &Answers::deleted);
+  }
+  absl::StatusOr<DeleteMatchingReply> DeleteMatching(
+      const Filter& filter, const WriteOptions& options,
+      const CallOptions& call) override {
+    Asked asked;
+    asked.filter = filter;
+    asked.write = options;
+    return Finish(std::move(asked), call, &Answers::matched);
+  }
+  absl::StatusOr<PutReply> Patch(absl::Span<const PatchItem> items,
+                                 const WriteOptions& options,
+                                 const CallOptions& call) override {
+    Asked asked;
+    for (const PatchItem& item : items) {
+      asked.ids.emplace_back(item.id);
+      asked.patches.push_back(item);
+      asked.patches.back().id = {};
+    }
+    asked.write = options;
+    return Finish(std::move(asked), call, &Answers::put);
   }
   absl::StatusOr<std::vector<std::optional<StoredRecord>>> Get(
       absl::Span<const absl::string_view> ids, const Fields& fields,

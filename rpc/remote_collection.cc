@@ -32,6 +32,12 @@ class RemoteCollection final : public Collection {
   absl::StatusOr<DeleteReply> Delete(absl::Span<const absl::string_view> ids,
                                      const WriteOptions& options,
                                      const CallOptions& call) override;
+  absl::StatusOr<DeleteMatchingReply> DeleteMatching(
+      const Filter& filter, const WriteOptions& options,
+      const CallOptions& call) override;
+  absl::StatusOr<PutReply> Patch(absl::Span<const PatchItem> items,
+                                 const WriteOptions& options,
+                                 const CallOptions& call) override;
   absl::StatusOr<std::vector<std::optional<StoredRecord>>> Get(
       absl::Span<const absl::string_view> ids, const Fields& fields,
       std::optional<Moment> at, const CallOptions& call) const override;
@@ -77,6 +83,9 @@ class RemoteCollection final : public Collection {
   absl::StatusOr<PutReply> PutEncoded(const v1::PutRequest& request,
                                       std::vector<absl::Status> refused,
                                       const CallOptions& call) const;
+  // The same for outcomes that are there.
+  static absl::StatusOr<PutReply> Merge(PutReply sent, size_t items,
+                                        std::vector<absl::Status> refused);
 
   const std::shared_ptr<RemoteConnection> connection_;
   const std::string name_;
@@ -129,11 +138,15 @@ absl::StatusOr<PutReply> RemoteCollection::PutEncoded(
         connection_->records(), Effect::kWrites, {"Put", name_},
         &v1::Records::Stub::PrepareAsyncPut, request, call, &response));
     CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(response, &sent)));
-    if (sent.items.size() != static_cast<size_t>(request.items_size())) {
-      return Decoded(absl::InvalidArgumentError(
-          absl::StrCat("outcomes for ", sent.items.size(), " items, want ",
-                       request.items_size())));
-    }
+  }
+  return Merge(std::move(sent), request.items_size(), std::move(refused));
+}
+
+absl::StatusOr<PutReply> RemoteCollection::Merge(
+    PutReply sent, size_t items, std::vector<absl::Status> refused) {
+  if (sent.items.size() != items) {
+    return Decoded(absl::InvalidArgumentError(absl::StrCat(
+        "outcomes for ", sent.items.size(), " items, want ", items)));
   }
   PutReply reply{.lamport = sent.lamport, .replayed = sent.replayed};
   size_t next = 0;
@@ -159,6 +172,50 @@ absl::StatusOr<DeleteReply> RemoteCollection::Delete(
       connection_->records(), Effect::kWrites, {"Delete", name_},
       &v1::Records::Stub::PrepareAsyncDelete, request, call, &response));
   return FromProto(response);
+}
+
+absl::StatusOr<PutReply> RemoteCollection::Patch(
+    absl::Span<const PatchItem> items, const WriteOptions& options,
+    const CallOptions& call) {
+  v1::PatchRequest request;
+  v1::PatchResponse response;
+  *request.mutable_collection() = ref_;
+  CORKSCREW_RETURN_IF_ERROR(Named(ToProto(options, request.mutable_options())));
+  std::vector<absl::Status> refused(items.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    refused[i] = NamedItem("item", i, ToProto(items[i], request.add_items()));
+    if (refused[i].ok()) continue;
+    if (!options.skip_invalid) return refused[i];
+    request.mutable_items()->RemoveLast();
+  }
+  PutReply sent;
+  if (request.items().empty() && !refused.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(const CollectionInfo info, Info(call));
+    sent.lamport = info.lamport;
+  } else {
+    CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+        connection_->records(), Effect::kWrites, {"Patch", name_},
+        &v1::Records::Stub::PrepareAsyncPatch, request, call, &response));
+    CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(response, &sent)));
+  }
+  return Merge(std::move(sent), request.items_size(), std::move(refused));
+}
+
+absl::StatusOr<DeleteMatchingReply> RemoteCollection::DeleteMatching(
+    const Filter& filter, const WriteOptions& options,
+    const CallOptions& call) {
+  v1::DeleteMatchingRequest request;
+  v1::DeleteMatchingResponse response;
+  *request.mutable_collection() = ref_;
+  CORKSCREW_RETURN_IF_ERROR(Named(ToProto(options, request.mutable_options())));
+  CORKSCREW_RETURN_IF_ERROR(Named(ToProto(filter, request.mutable_filter())));
+  CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+      connection_->records(), Effect::kWrites, {"DeleteMatching", name_},
+      &v1::Records::Stub::PrepareAsyncDeleteMatching, request, call,
+      &response));
+  return DeleteMatchingReply{.lamport = response.lamport(),
+                             .deleted = response.deleted(),
+                             .replayed = response.replayed()};
 }
 
 absl::StatusOr<std::vector<std::optional<StoredRecord>>> RemoteCollection::Get(

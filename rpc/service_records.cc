@@ -149,6 +149,55 @@ class RecordsService final : public v1::Records::Service {
         });
   }
 
+  grpc::Status Patch(grpc::ServerContext* context,
+                     const v1::PatchRequest* request,
+                     v1::PatchResponse* response) override {
+    ServiceCall call(node_, *context, "/corkscrew.v1.Records/Patch");
+    return call.RunOn(
+        request->collection(), [&](Collection& collection) -> absl::Status {
+          WriteOptions options;
+          CORKSCREW_RETURN_IF_ERROR(FromProto(
+              request->options(), FieldPath("request.options"), &options));
+          std::vector<PatchItem> items(request->items_size());
+          for (int i = 0; i < request->items_size(); ++i) {
+            CORKSCREW_RETURN_IF_ERROR(
+                FromProto(request->items(i),
+                          FieldPath("request").Item("items", i), &items[i]));
+          }
+          CORKSCREW_ASSIGN_OR_RETURN(
+              const PutReply reply,
+              collection.Patch(items, options, call.options()));
+          ToProto(reply, response);
+          return absl::OkStatus();
+        });
+  }
+
+  grpc::Status DeleteMatching(grpc::ServerContext* context,
+                              const v1::DeleteMatchingRequest* request,
+                              v1::DeleteMatchingResponse* response) override {
+    ServiceCall call(node_, *context, "/corkscrew.v1.Records/DeleteMatching");
+    return call.RunOn(
+        request->collection(), [&](Collection& collection) -> absl::Status {
+          WriteOptions options;
+          CORKSCREW_RETURN_IF_ERROR(FromProto(
+              request->options(), FieldPath("request.options"), &options));
+          // One that is not there must not stand for "everything".
+          if (!request->has_filter()) {
+            return FieldViolation("request.filter", "missing");
+          }
+          Filter filter;
+          CORKSCREW_RETURN_IF_ERROR(FromProto(
+              request->filter(), FieldPath("request.filter"), &filter));
+          CORKSCREW_ASSIGN_OR_RETURN(
+              const DeleteMatchingReply reply,
+              collection.DeleteMatching(filter, options, call.options()));
+          response->set_lamport(reply.lamport);
+          response->set_deleted(reply.deleted);
+          response->set_replayed(reply.replayed);
+          return absl::OkStatus();
+        });
+  }
+
   grpc::Status List(grpc::ServerContext* context,
                     const v1::ListRequest* request,
                     v1::ListResponse* response) override {

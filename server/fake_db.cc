@@ -78,6 +78,41 @@ class FakeCollection : public Collection {
     return reply;
   }
 
+  absl::StatusOr<DeleteMatchingReply> DeleteMatching(
+      const Filter& filter, const WriteOptions& options,
+      const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    state_.write_options = options;
+    state_.count_filter = filter;
+    DeleteMatchingReply reply;
+    reply.lamport = ++state_.lamport;
+    reply.deleted = state_.records.size();
+    state_.records.clear();
+    return reply;
+  }
+
+  absl::StatusOr<PutReply> Patch(absl::Span<const PatchItem> items,
+                                 const WriteOptions& options,
+                                 const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    state_.write_options = options;
+    PutReply reply;
+    reply.lamport = ++state_.lamport;
+    for (const PatchItem& item : items) {
+      const auto found = state_.records.find(std::string(item.id));
+      if (found == state_.records.end()) {
+        return absl::NotFoundError(absl::StrCat("no record ", item.id));
+      }
+      Metadata& metadata = found->second.record.metadata;
+      for (const auto& [key, value] : item.set) metadata[key] = value;
+      for (const std::string& key : item.remove) metadata.erase(key);
+      PutOutcome& outcome = reply.items.emplace_back();
+      outcome.version.lamport = reply.lamport;
+      found->second.version = outcome.version;
+    }
+    return reply;
+  }
+
   absl::StatusOr<std::vector<std::optional<StoredRecord>>> Get(
       absl::Span<const absl::string_view> ids, const Fields& fields,
       std::optional<Moment> at, const CallOptions&) const override {

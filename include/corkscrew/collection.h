@@ -105,7 +105,7 @@ struct PutItem {
 struct PatchItem {
   absl::string_view id = {};
   Metadata set = {};                     // Keys to set,
-  std::vector<std::string> remove = {};  // and keys to remove, if there.
+  std::vector<std::string> remove = {};  // and others to remove, if there.
   std::optional<Version> if_version = std::nullopt;  // As in PutItem.
 };
 
@@ -232,6 +232,8 @@ class Collection {
   //   FailedPrecondition  text without a model or another embedding space;
   //                       the database stopped writes after an I/O error
   //   ResourceExhausted   more than kMaxPutRecords or kMaxPutBytes
+  //   Aborted             PutItem::if_version is not the current version; names
+  //                       both
   //   Unknown             the log could not be synced: the write may or may not
   //                       be there after reopening
   virtual absl::StatusOr<PutReply> Put(absl::Span<const PutItem> items,
@@ -246,26 +248,23 @@ class Collection {
 
   // Writes a tombstone for each live record that matches now, in writes of at
   // most kMaxPutRecords, each of them all or nothing. A record that changed
-  // meanwhile is deleted only if it still matches. Errors as Put(), and
+  // meanwhile is deleted only if it still matches. A retry with the same request
+  // id goes on where the first call was cut off. Errors as Put(), and
   //   InvalidArgument  a malformed filter, or an empty one: deleting
   //                    everything is DropCollection()
   virtual absl::StatusOr<DeleteMatchingReply> DeleteMatching(
       const Filter& filter, const WriteOptions& options = {},
-      const CallOptions& call = {}) {
-    (void)filter, (void)options, (void)call;
-    return absl::UnimplementedError("DeleteMatching");
-  }
+      const CallOptions& call = {}) = 0;
 
   // Writes a new version of each record with changed metadata; text, vector and
   // expiry stay. What is changed is the version that is current when the write
   // is decided, so that no other write gets lost. Errors as Put(), and
-  //   NotFound  no live record with this id; names the index
+  //   InvalidArgument  a key both to set and to remove, or the metadata would
+  //                    leave its limits
+  //   NotFound         no live record with this id; names the index
   virtual absl::StatusOr<PutReply> Patch(absl::Span<const PatchItem> items,
                                          const WriteOptions& options = {},
-                                         const CallOptions& call = {}) {
-    (void)items, (void)options, (void)call;
-    return absl::UnimplementedError("Patch");
-  }
+                                         const CallOptions& call = {}) = 0;
 
   // Removes every version of these records for good: when this returns, no file
   // of the database holds their text, metadata or vector any more, and such

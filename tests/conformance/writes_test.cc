@@ -442,11 +442,6 @@ TEST_P(WritesTest, FieldsWhoseWorkComesLaterSaySo) {
                 StatusIs(kUnimplemented, _));
     EXPECT_THAT(DeleteId(*points, "a", options), StatusIs(kUnimplemented, _));
   }
-  PutItem item{RecordView("a")};
-  const std::vector<float> vector = {1, 0};
-  item.record.vector = vector;
-  item.if_version = Version{};
-  EXPECT_THAT(points->Put({&item, 1}), StatusIs(kUnimplemented, _));
   ExpectUntouched(*points);
   const absl::string_view ids[] = {"a"};
   for (const Moment& moment :
