@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,6 +17,7 @@
 #include "base/cursor.h"
 #include "corkscrew/limits.h"
 #include "db/encode.h"
+#include "quant/rescore.h"
 
 namespace corkscrew {
 namespace {
@@ -100,6 +102,17 @@ bool BytesToFloats(absl::string_view bytes, absl::Span<float> vector) {
   if (bytes.size() != vector.size() * sizeof(float)) return false;
   std::memcpy(vector.data(), bytes.data(), bytes.size());
   return true;
+}
+
+std::string FloatsToBFloat16Bytes(absl::Span<const float> vector,
+                                  absl::Span<float> rounded) {
+  std::vector<uint16_t> row(vector.size());
+  RoundToBFloat16(vector, absl::MakeSpan(row));
+  for (size_t i = 0; i < row.size(); ++i) {
+    rounded[i] = std::bit_cast<float>(uint32_t{row[i]} << 16);
+  }
+  return std::string(reinterpret_cast<const char*>(row.data()),
+                     row.size() * sizeof(uint16_t));
 }
 
 bool ReadOriginal(const Body& body, absl::Span<float> vector) {

@@ -57,6 +57,10 @@ absl::StatusOr<Body> DecodeBody(absl::string_view key, absl::string_view value);
 std::string FloatsToBytes(absl::Span<const float> vector);
 [[nodiscard]] bool BytesToFloats(absl::string_view bytes,
                                  absl::Span<float> vector);
+// Rounds `vector` [dim] to bfloat16, nearest even: returns the bytes to store,
+// and writes their values to `rounded` [dim].
+std::string FloatsToBFloat16Bytes(absl::Span<const float> vector,
+                                  absl::Span<float> rounded);
 // Reads the original of a body; false if it has none of that size.
 [[nodiscard]] bool ReadOriginal(const Body& body, absl::Span<float> vector);
 std::string CodeToBytes(absl::Span<const uint8_t> code, CodeScalars scalars);

@@ -225,6 +225,18 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       .metadata_bytes = &set,
       .if_version = Version{258, Replica(), kIncarnation, 5},
       .patch = &patch};
+  std::vector<float> rounded(4);
+  const std::string rounded_bytes = FloatsToBFloat16Bytes(
+      {1.00390625f, 1.01171875f, 1.0f / 3, 3.4e38f}, absl::MakeSpan(rounded));
+  EXPECT_EQ(rounded,
+            (std::vector<float>{1.0f, 1.015625f, 0.333984375f, 0x1.fep127f}));
+  const Body rounded_body{.form = VectorForm::kBFloat16,
+                          .wall_ms = 1700000000123,
+                          .vector = rounded_bytes,
+                          .metadata = absl::string_view("\0", 1)};
+  std::vector<float> read(4);
+  EXPECT_TRUE(ReadOriginal(rounded_body, absl::MakeSpan(read)));
+  EXPECT_EQ(read, rounded);
   const std::map<std::string, std::string> written = {
       {"durable_mark", mark.substr(0, 53)},
       {"durable_mark_crc", mark.substr(4092)},
@@ -256,6 +268,8 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       {"op_delete", EncodeOp(ExampleDelete())},
       {"body_put",
        EncodeBodyToString(ExampleBodyKey(258, 5), PutBody(vector, metadata))},
+      {"body_put_bfloat16",
+       EncodeBodyToString(ExampleBodyKey(258, 5), rounded_body)},
       {"body_delete",
        EncodeBodyToString(ExampleBodyKey(259, 6),
                           {.kind = OpKind::kDelete, .wall_ms = 1700000000124})},
@@ -359,14 +373,14 @@ std::map<std::string, Recode> Recoders() {
       {"row_feed", RecodeBy<FeedRow>(DecodeFeedRow, Encode)},
       {"row_head", RecodeBy<HeadRow>(DecodeHeadRow, Encode)},
       {"row_request", RecodeBy<RequestRow>(DecodeRequestRow, Encode)},
-      {"row_request_matching",
-       RecodeBy<RequestRow>(DecodeRequestRow, Encode)},
+      {"row_request_matching", RecodeBy<RequestRow>(DecodeRequestRow, Encode)},
       {"system_uuid", RecodeBy<Uuid>(DecodeUuid, EncodeUuid)},
       {"descriptor", RecodeBy<Descriptor>(DecodeDescriptor, EncodeDescriptor)},
       {"op_put", RecodeBy<Op>(DecodeOp, EncodeOp)},
       {"op_delete", RecodeBy<Op>(DecodeOp, EncodeOp)},
       {"metadata", metadata},
       {"body_put", body(258, 5)},
+      {"body_put_bfloat16", body(258, 5)},
       {"body_delete", body(259, 6)},
   };
 }

@@ -51,9 +51,6 @@ absl::Status CheckRanges(const CollectionOptions& options) {
   if (!std::has_single_bit(options.shards) || options.shards > kMaxShards) {
     return bad("shards", options.shards, "a power of two from 1 to 1024");
   }
-  if (options.originals == Originals::kBFloat16) {
-    return absl::UnimplementedError("originals as bfloat16 come later");
-  }
   if (options.shards != 1) {
     return absl::UnimplementedError(absl::StrCat(
         "shards is ", options.shards, ", only 1 until there are clusters"));

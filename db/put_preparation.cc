@@ -76,6 +76,7 @@ absl::Status PutPreparation::Run() {
   }
   CORKSCREW_RETURN_IF_ERROR(CheckBytes());
   CORKSCREW_RETURN_IF_ERROR(Embed());
+  CORKSCREW_RETURN_IF_ERROR(Round());
   return Encode();
 }
 
@@ -125,12 +126,17 @@ absl::Status PutPreparation::CheckItem(size_t i) {
 }
 
 absl::Status PutPreparation::CheckBytes() {
-  const size_t dim = state_->row().descriptor.quantizer.dim;
-  const bool codes_only =
-      state_->row().descriptor.originals == Originals::kCodesOnly;
-  const size_t vector_bytes =
-      codes_only ? index_->quantizer().code_bytes() + 2 * sizeof(float)
-                 : dim * sizeof(float);
+  const size_t vector_bytes = [&] {
+    const Descriptor& descriptor = state_->row().descriptor;
+    switch (descriptor.originals) {
+      case Originals::kBFloat16:
+        return descriptor.quantizer.dim * sizeof(uint16_t);
+      case Originals::kCodesOnly:
+        return index_->quantizer().code_bytes() + 2 * sizeof(float);
+      default:
+        return descriptor.quantizer.dim * sizeof(float);
+    }
+  }();
   for (const PreparedItem& item : prepared_) {
     if (item.invalid) continue;
     bytes_ += item.id.size() + item.text.size() + item.metadata_bytes.size() +
@@ -185,13 +191,37 @@ absl::Status PutPreparation::Embed() {
   return absl::OkStatus();
 }
 
+absl::Status PutPreparation::Round() {
+  const Descriptor& descriptor = state_->row().descriptor;
+  if (descriptor.originals != Originals::kBFloat16) return absl::OkStatus();
+  const size_t dim = descriptor.quantizer.dim;
+  rounded_.resize(prepared_.size() * dim);
+  vector_records_.resize(prepared_.size());
+  for (size_t i = 0; i < prepared_.size(); ++i) {
+    if (prepared_[i].invalid) continue;
+    const absl::Span<float> rounded =
+        absl::MakeSpan(rounded_).subspan(i * dim, dim);
+    vector_records_[i] = FloatsToBFloat16Bytes(vectors_[i], rounded);
+    vectors_[i] = rounded;
+    // A vector at the limits of length may have left them.
+    const absl::Status usable = CheckVector(rounded, dim, descriptor.metric);
+    if (usable.ok()) continue;
+    const absl::Status status =
+        ItemError(i, absl::InvalidArgumentError(
+                         absl::StrCat("as bfloat16, ", usable.message())));
+    if (!options_.skip_invalid) return status;
+    prepared_[i].invalid = true;
+    statuses_[i] = status;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PutPreparation::Encode() {
   const Quantizer& quantizer = index_->quantizer();
   const size_t code_bytes = quantizer.code_bytes();
-  const bool codes_only =
-      state_->row().descriptor.originals == Originals::kCodesOnly;
+  const Originals originals = state_->row().descriptor.originals;
   codes_.resize(prepared_.size() * code_bytes);
-  if (codes_only) code_records_.resize(prepared_.size());
+  vector_records_.resize(prepared_.size());
   for (size_t i = 0; i < prepared_.size(); ++i) {
     PreparedItem& item = prepared_[i];
     if (item.invalid) continue;
@@ -202,10 +232,14 @@ absl::Status PutPreparation::Encode() {
         quantizer.Encode(vectors_[i], code, &item.scalars);
     if (!encoded.ok()) return ItemError(i, encoded);
     item.code = code;
-    if (codes_only) {
-      code_records_[i] = CodeToBytes(code, item.scalars);
+    if (originals == Originals::kCodesOnly) {
+      vector_records_[i] = CodeToBytes(code, item.scalars);
       item.form = VectorForm::kCode;
-      item.vector_bytes = code_records_[i];
+      item.vector_bytes = vector_records_[i];
+    } else if (originals == Originals::kBFloat16) {
+      item.form = VectorForm::kBFloat16;
+      item.original = vectors_[i];
+      item.vector_bytes = vector_records_[i];
     } else {
       item.form = VectorForm::kFloat32;
       item.original = vectors_[i];

@@ -42,6 +42,9 @@ class PutPreparation {
   absl::Status CheckItem(size_t i);
   absl::Status CheckBytes();
   absl::Status Embed();
+  // With Originals::kBFloat16 the vectors become the rounded ones: what is
+  // stored is what is searched.
+  absl::Status Round();
   absl::Status Encode();
   absl::Status ItemError(size_t i, const absl::Status& status) const;
 
@@ -56,8 +59,10 @@ class PutPreparation {
   std::vector<absl::Status> statuses_;
   std::vector<absl::Span<const float>> vectors_;  // Given or embedded.
   std::vector<float> embedded_;
-  std::vector<uint8_t> codes_;             // [items, code_bytes()]
-  std::vector<std::string> code_records_;  // With Originals::kCodesOnly.
+  std::vector<uint8_t> codes_;  // [items, code_bytes()]
+  // What is stored of vectors if not their floats: code records or bfloat16.
+  std::vector<std::string> vector_records_;
+  std::vector<float> rounded_;  // [items, dim] with Originals::kBFloat16.
   size_t bytes_ = 0;
 };
 

@@ -137,7 +137,7 @@ TEST_P(ChangesTest, ARetriedConditionalPutAnswersAsTheFirst) {
 
 TEST_P(ChangesTest, APatchChangesMetadataAndNothingElse) {
   for (const Originals originals :
-       {Originals::kFloat32, Originals::kCodesOnly}) {
+       {Originals::kFloat32, Originals::kBFloat16, Originals::kCodesOnly}) {
     const std::string name = absl::StrCat("c", static_cast<int>(originals));
     CollectionOptions options;
     options.dim = 5;

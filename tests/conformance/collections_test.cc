@@ -124,7 +124,6 @@ TEST_P(CollectionsTest, NamesAndOptionsOutsideTheirRangeAreRefused) {
   add("x", kInvalid, [](auto& o) { o.metric = static_cast<Metric>(9); });
   add("x", kInvalid, [](auto& o) { o.model = "words"; });  // dim 4, not 64
   add("x", kUnimplemented, [](auto& o) { o.shards = 2; });
-  add("x", kUnimplemented, [](auto& o) { o.originals = Originals::kBFloat16; });
   add("x", absl::StatusCode::kNotFound, [](auto& o) { o.model = "nowhere"; });
   for (const Case& c : cases) {
     EXPECT_THAT(db().CreateCollection(c.name, c.options),

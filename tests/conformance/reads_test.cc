@@ -2,6 +2,8 @@
 // implementation of Db.
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <limits>
 #include <map>
 #include <memory>
@@ -496,6 +498,64 @@ TEST_P(ReadsTest, EveryMomentReadsAndSearchesAsItWas) {
     auto reopened = db().OpenCollection("points");
     ASSERT_THAT(reopened, IsOk());
     points = *reopened;
+  }
+}
+
+TEST_P(ReadsTest, BFloat16OriginalsAreTheRoundedVectors) {
+  CollectionOptions options;
+  options.dim = 16;
+  for (const Metric metric : {Metric::kCosine, Metric::kDot, Metric::kL2}) {
+    options.metric = metric;
+    const std::string name = absl::StrCat("m", static_cast<int>(metric));
+    options.originals = Originals::kBFloat16;
+    auto halves = *db().CreateCollection(name, options);
+    // The same records, rounded by the definition: equal in every search.
+    options.originals = Originals::kFloat32;
+    auto floats = *db().CreateCollection(name + "f", options);
+    Random random(static_cast<uint64_t>(metric));
+    const auto any = [&] {
+      std::vector<float> vector(16);
+      for (float& x : vector) x = static_cast<float>(random.Normal());
+      return vector;
+    };
+    for (int i = 0; i < 200; ++i) {
+      const std::vector<float> vector = any();
+      std::vector<float> rounded = vector;
+      for (float& x : rounded) {
+        const auto bits = std::bit_cast<uint32_t>(x);
+        const uint32_t up = bits + 0x7FFF + ((bits >> 16) & 1);
+        x = std::bit_cast<float>(up & 0xFFFF0000);
+      }
+      const std::string id = absl::StrCat("id", i);
+      ASSERT_THAT(PutVector(*halves, id, vector), IsOk());
+      ASSERT_THAT(PutVector(*floats, id, rounded), IsOk());
+    }
+    for (int round = 0; round < 2; ++round) {
+      const auto a =
+          halves->List({.fields = {.vector = true}, .page_size = 200});
+      const auto b =
+          floats->List({.fields = {.vector = true}, .page_size = 200});
+      ASSERT_THAT(a, IsOk());
+      ASSERT_THAT(b, IsOk());
+      for (size_t i = 0; i < 200; ++i) {
+        ASSERT_EQ(a->records[i].record.vector, b->records[i].record.vector);
+      }
+      for (int i = 0; i < 10; ++i) {
+        Query query = Query::Vector(any());
+        query.exact = i % 2 == 0;
+        const auto x = halves->Search(query);
+        const auto y = floats->Search(query);
+        ASSERT_THAT(x, IsOk());
+        ASSERT_THAT(y, IsOk());
+        EXPECT_EQ(Ids(*x), Ids(*y));
+        for (size_t j = 0; j < x->hits.size(); ++j) {
+          EXPECT_EQ(x->hits[j].score, y->hits[j].score);
+        }
+      }
+      Restart();
+      halves = *db().OpenCollection(name);
+      floats = *db().OpenCollection(name + "f");
+    }
   }
 }
 
