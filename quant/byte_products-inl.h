@@ -51,7 +51,6 @@ using VecI8 = hn::Vec<Tag<int8_t>>;
 using VecI16 = hn::Vec<Tag<int16_t>>;
 using VecI32 = hn::Vec<Tag<int32_t>>;
 
-#if HWY_TARGET != HWY_AVX3_DL
 HWY_INLINE int32_t DotInt16(const int16_t* HWY_RESTRICT a,
                             const int16_t* HWY_RESTRICT b, size_t n) {
   const Tag<int16_t> d16;
@@ -64,7 +63,6 @@ HWY_INLINE int32_t DotInt16(const int16_t* HWY_RESTRICT a,
   }
   return hn::GetLane(hn::SumOfLanes(d32, hn::Add(even, odd)));
 }
-#endif
 
 #if HWY_TARGET == HWY_AVX3_DL
 

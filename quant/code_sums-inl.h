@@ -193,9 +193,9 @@ HWY_NOINLINE void SumPlanes(const CodeTables& tables,
 
 #endif
 
-#if HWY_TARGET != HWY_AVX3_DL
-
-// Any width: unpacks, looks levels up, multiplies in int16.
+// Any width: unpacks, looks levels up, multiplies in int16. `kStep` coordinates
+// at a time, whose sum fits in int32.
+template <size_t kStep>
 HWY_NOINLINE void SumUnpacked(const CodeTables& tables,
                               const QueryIntegers& query, const CodeRows& rows,
                               float* HWY_RESTRICT sums) {
@@ -214,16 +214,21 @@ HWY_NOINLINE void SumUnpacked(const CodeTables& tables,
       // The query is 0 there, but what is read must be initialized.
       const size_t padded = hwy::RoundUpTo(size, size_t{HWY_MAX_BYTES});
       std::fill(levels + size, levels + padded, int16_t{0});
-      sum += DotInt16(levels, query.wide.get() + start, padded);
+      for (size_t i = 0; i < padded; i += kStep) {
+        sum += DotInt16(levels + i, query.wide.get() + start + i,
+                        std::min(kStep, padded - i));
+      }
     }
     sums[row] = static_cast<float>(sum);
   }
 }
 
-#endif  // HWY_TARGET != HWY_AVX3_DL
-
 void SumRows(const CodeTables& tables, const QueryIntegers& query,
              const CodeRows& rows, float* HWY_RESTRICT sums) {
+  // Levels that do not fit in a byte: 128 * 4061 * 4061 < 2^31.
+  if (query.planes == nullptr) {
+    return SumUnpacked<128>(tables, query, rows, sums);
+  }
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
   if (tables.bytewise) {
     switch (tables.bits) {
@@ -241,7 +246,7 @@ void SumRows(const CodeTables& tables, const QueryIntegers& query,
 #if HWY_TARGET == HWY_AVX3_DL
   SumShifted(tables, query, rows, sums);
 #else
-  SumUnpacked(tables, query, rows, sums);
+  SumUnpacked<kUnpackBlock>(tables, query, rows, sums);
 #endif
 }
 

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "quant/codebook.h"
@@ -76,6 +77,19 @@ QueryIntegers CodeSums::Arrange(absl::Span<const int8_t> values) const {
     int8_t* to = query.planes.get() + plane * query.plane_bytes;
     for (size_t i = plane; i < values.size(); i += planes) *to++ = values[i];
   }
+  return query;
+}
+
+QueryIntegers CodeSums::ArrangeLevels(absl::Span<const int16_t> levels) const {
+  assert(levels.size() == tables_.dim);
+  if (tables_.levels.back() <= 127) {
+    return Arrange(std::vector<int8_t>(levels.begin(), levels.end()));
+  }
+  QueryIntegers query;
+  const size_t padded = hwy::RoundUpTo(levels.size(), kMaxVectorBytes);
+  query.wide = hwy::AllocateAligned<int16_t>(padded);
+  std::fill(query.wide.get(), query.wide.get() + padded, int16_t{0});
+  std::copy(levels.begin(), levels.end(), query.wide.get());
   return query;
 }
 

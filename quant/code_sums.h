@@ -72,6 +72,10 @@ class CodeSums {
   // Arranges `values` [dim], each in -127..127.
   QueryIntegers Arrange(absl::Span<const int8_t> values) const;
 
+  // The same of another code's levels [dim]. Where they are wider than a byte
+  // the result has no planes.
+  QueryIntegers ArrangeLevels(absl::Span<const int16_t> levels) const;
+
   // Sets sums[i] to the sum over row i, converted to float in one rounding.
   // `sums` [rows.count]. Allocates nothing.
   void Sum(const QueryIntegers& query, const CodeRows& rows, float* sums) const;

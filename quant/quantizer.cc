@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "corkscrew/metric.h"
+#include "quant/code_format.h"
 #include "quant/code_sums.h"
 #include "quant/codebook.h"
 #include "quant/encode.h"
@@ -28,11 +31,8 @@
 namespace corkscrew {
 namespace {
 
-constexpr double kOne = 0x1p24;  // Fixed-point 1.0.
-constexpr double kMaxNorm = 0x1p60;
-constexpr double kMinNorm = 0x1p-60;  // Shorter vectors are null.
-constexpr double kQueryGrid = 127;    // Class S8.
-constexpr size_t kMaxDim = 65535;
+constexpr double kOne = 0x1p24;     // Fixed-point 1.0.
+constexpr double kQueryGrid = 127;  // Class S8.
 
 // Rows whose sums are held on the stack between the two halves of scoring.
 constexpr size_t kRowBlock = 256;
@@ -43,11 +43,42 @@ absl::Status CheckSize(const char* what, size_t size, size_t want) {
       absl::StrCat(what, " has ", size, " coordinates, want ", want));
 }
 
+absl::Status CheckCodeBuffer(size_t size, size_t want) {
+  if (size == want) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("code buffer has ", size, " bytes, want ", want));
+}
+
+// Fewer are not worth the start of a thread.
+constexpr size_t kMinRowsPerThread = 64;
+
+// Calls run(0) to run(parts - 1), each on a thread of its own if the system has
+// as many.
+template <typename Run>
+void RunOnThreads(size_t parts, const Run& run) {
+  std::vector<std::thread> threads;
+  threads.reserve(parts);
+  size_t started = 1;
+  try {
+    for (; started < parts; ++started) {
+      threads.emplace_back([&run, started] { run(started); });
+    }
+  } catch (const std::system_error&) {
+    // The calling thread does the rest.
+  }
+  run(0);
+  for (; started < parts; ++started) run(started);
+  for (std::thread& thread : threads) thread.join();
+}
+
 // Writes `vector`, scaled to length 1, in fixed point to `v` (all 0 for a null
-// vector) and returns its length (0 for a null vector).
+// vector) and returns its length (0 for a null vector). Sets `squared_norm` to
+// dot8 of the vector with itself.
 absl::StatusOr<double> ToFixedPoint(absl::Span<const float> vector,
-                                    absl::Span<int32_t> v) {
-  const double norm = std::sqrt(Dot8(vector, vector));
+                                    absl::Span<int32_t> v,
+                                    double* squared_norm) {
+  *squared_norm = Dot8(vector, vector);
+  const double norm = std::sqrt(*squared_norm);
   if (!std::isfinite(norm)) {
     for (size_t i = 0; i < vector.size(); ++i) {
       if (!std::isfinite(vector[i])) {
@@ -88,11 +119,9 @@ int32_t ToQueryGrid(absl::Span<const int32_t> rotated,
 struct Quantizer::Rep {
   explicit Rep(const QuantizerParams& p)
       : params(p),
-        level_bits(p.mode == QuantizerMode::kIp ? p.bits - 1 : p.bits),
-        level_bytes(PackedBytes(p.dim, level_bits)),
-        code_bytes(level_bytes + (p.mode == QuantizerMode::kIp
-                                      ? PackedBytes(p.dim, 1)
-                                      : size_t{0})),
+        level_bits(LevelBits(p)),
+        level_bytes(LevelBytes(p)),
+        code_bytes(CodeBytes(p)),
         root_dim(std::sqrt(static_cast<double>(p.dim))),
         codebook(MakeCodebook(p.codebook, level_bits)),
         level_unit((static_cast<double>(codebook.unit) * 0x1p-23) / root_dim),
@@ -124,13 +153,19 @@ struct Quantizer::Rep {
     absl::Span<uint8_t> codes;   // One byte per coordinate.
   };
 
-  bool HasPossibleScalars(const CodeScalars& scalars) const;
   absl::Status Encode(absl::Span<const float> vector, absl::Span<uint8_t> code,
-                      CodeScalars* scalars, Scratch& scratch) const;
+                      CodeScalars* scalars, double* squared_norm,
+                      Scratch& scratch) const;
+  absl::Status EncodeRows(absl::Span<const float> vectors,
+                          absl::Span<uint8_t> codes,
+                          absl::Span<CodeScalars> scalars,
+                          absl::Span<double> squared_norms,
+                          size_t first_row) const;
   void EncodeSketch(double norm, absl::Span<uint8_t> sketch,
                     CodeScalars* scalars, Scratch& scratch) const;
   void DecodeLevels(absl::Span<const uint8_t> code, const CodeScalars& scalars,
-                    absl::Span<float> vector, Scratch& scratch) const;
+                    Reconstruction kind, absl::Span<float> vector,
+                    Scratch& scratch) const;
   void AddSketch(absl::Span<const uint8_t> sketch, float gamma,
                  absl::Span<float> vector, Scratch& scratch) const;
 
@@ -150,26 +185,13 @@ struct Quantizer::Rep {
   std::vector<CodeSums> sketch_sums;
 };
 
-// Whether Encode() can give these, within a factor 2. What passes cannot make a
-// score NaN.
-bool Quantizer::Rep::HasPossibleScalars(const CodeScalars& scalars) const {
-  const double norm = scalars.norm;
-  const double scale = scalars.scale;
-  if (norm == 0) return scale == 0;
-  // NaN fails every comparison.
-  if (!(norm >= kMinNorm && norm <= kMaxNorm)) return false;
-  // The sum D of 2.11 is at least |v|, as no level is below 1, and at most |v|
-  // times the length of the levels, which is below sqrt(65535) * 4061 < 2^20.
-  const double least = is_ip() ? 0 : norm * 0x1p-21;
-  return scale >= least && scale <= 2 * norm;
-}
-
 absl::Status Quantizer::Rep::Encode(absl::Span<const float> vector,
                                     absl::Span<uint8_t> code,
-                                    CodeScalars* scalars,
+                                    CodeScalars* scalars, double* squared_norm,
                                     Scratch& scratch) const {
   absl::Span<int32_t> v = scratch.v;
-  CORKSCREW_ASSIGN_OR_RETURN(const double norm, ToFixedPoint(vector, v));
+  CORKSCREW_ASSIGN_OR_RETURN(const double norm,
+                             ToFixedPoint(vector, v, squared_norm));
   rotation.Forward(v, absl::MakeSpan(scratch.spare));
   const int64_t dot = finder.Find(v.data(), v.size(), scratch.codes.data());
   PackBits(scratch.codes, level_bits, code.first(level_bytes));
@@ -209,10 +231,9 @@ void Quantizer::Rep::EncodeSketch(double norm, absl::Span<uint8_t> sketch,
                                             (norm * 0x1p-24));
 }
 
-// Least squares in mode kMse, plain in mode kIp.
 void Quantizer::Rep::DecodeLevels(absl::Span<const uint8_t> code,
                                   const CodeScalars& scalars,
-                                  absl::Span<float> vector,
+                                  Reconstruction kind, absl::Span<float> vector,
                                   Scratch& scratch) const {
   UnpackBits(code.first(level_bytes), level_bits, scratch.codes);
   int64_t squares = 0;
@@ -228,11 +249,13 @@ void Quantizer::Rep::DecodeLevels(absl::Span<const uint8_t> code,
   rotation.Inverse(scratch.v, absl::MakeSpan(scratch.spare));
   const double norm = scalars.norm;
   double factor = 0;  // Of a null vector.
-  if (is_ip()) {
+  const double scale = scalars.scale;
+  if (kind == Reconstruction::kPlain) {
     factor = norm * level_unit;
-  } else if (scalars.scale != 0) {
-    factor = (norm * norm) / (static_cast<double>(scalars.scale) *
-                              static_cast<double>(squares));
+  } else if (kind == Reconstruction::kUnbiased) {
+    factor = scale;
+  } else if (scale != 0) {
+    factor = (norm * norm) / (scale * static_cast<double>(squares));
   }
   for (size_t j = 0; j < vector.size(); ++j) {
     vector[j] = static_cast<float>(static_cast<double>(scratch.v[j]) *
@@ -271,98 +294,99 @@ const QuantizerParams& Quantizer::params() const { return rep_->params; }
 size_t Quantizer::code_bytes() const { return rep_->code_bytes; }
 
 absl::StatusOr<Quantizer> Quantizer::Create(const QuantizerParams& params) {
-  if (params.dim < 1 || params.dim > kMaxDim) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "quantizer: dim is ", params.dim, ", want 1 to ", kMaxDim));
-  }
-  const bool mse = params.mode == QuantizerMode::kMse;
-  if (!mse && params.mode != QuantizerMode::kIp) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("quantizer: mode is ", static_cast<int>(params.mode),
-                     ", want 1 (mse) or 2 (ip)"));
-  }
-  const int min_bits = mse ? 1 : 2;
-  if (params.bits < min_bits || params.bits > 8) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("quantizer: bits is ", params.bits, ", want ", min_bits,
-                     " to 8 in mode ", mse ? "mse" : "ip"));
-  }
-  QuantizerParams resolved = params;
-  const bool uniform_allowed = mse && params.bits == 8;
-  if (params.codebook == 0) resolved.codebook = uniform_allowed ? 2 : 1;
-  if (resolved.codebook != 1 && !(resolved.codebook == 2 && uniform_allowed)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "quantizer: codebook is ", params.codebook, ", want 1",
-        uniform_allowed ? " or 2" : " (2 is for mode mse with 8 bits)"));
-  }
+  CORKSCREW_ASSIGN_OR_RETURN(const QuantizerParams resolved, Resolve(params));
   return Quantizer(std::make_unique<const Rep>(resolved));
 }
 
+// Rows of a batch whose first one has number `first_row`; errors name the row.
+absl::Status Quantizer::Rep::EncodeRows(absl::Span<const float> vectors,
+                                        absl::Span<uint8_t> codes,
+                                        absl::Span<CodeScalars> scalars,
+                                        absl::Span<double> squared_norms,
+                                        size_t first_row) const {
+  Scratch scratch(params.dim);
+  double unused;
+  for (size_t row = 0; row < scalars.size(); ++row) {
+    const absl::Status status =
+        Encode(vectors.subspan(row * params.dim, params.dim),
+               codes.subspan(row * code_bytes, code_bytes), &scalars[row],
+               squared_norms.empty() ? &unused : &squared_norms[row], scratch);
+    if (!status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("row ", first_row + row,
+                                                      ": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Quantizer::Encode(absl::Span<const float> vector,
-                               absl::Span<uint8_t> code,
-                               CodeScalars* scalars) const {
-  return EncodeBatch(vector, code, {scalars, 1});
+                               absl::Span<uint8_t> code, CodeScalars* scalars,
+                               double* squared_norm) const {
+  CORKSCREW_RETURN_IF_ERROR(
+      CheckSize("vector", vector.size(), rep_->params.dim));
+  CORKSCREW_RETURN_IF_ERROR(CheckCodeBuffer(code.size(), code_bytes()));
+  Rep::Scratch scratch(rep_->params.dim);
+  double unused;
+  return rep_->Encode(vector, code, scalars,
+                      squared_norm == nullptr ? &unused : squared_norm,
+                      scratch);
 }
 
 absl::Status Quantizer::EncodeBatch(absl::Span<const float> vectors,
                                     absl::Span<uint8_t> codes,
                                     absl::Span<CodeScalars> scalars) const {
+  return EncodeBatch(vectors, codes, scalars, BatchOptions());
+}
+
+absl::Status Quantizer::EncodeBatch(absl::Span<const float> vectors,
+                                    absl::Span<uint8_t> codes,
+                                    absl::Span<CodeScalars> scalars,
+                                    const BatchOptions& options) const {
   const size_t dim = rep_->params.dim;
   const size_t rows = scalars.size();
-  const bool single = rows == 1;
-  CORKSCREW_RETURN_IF_ERROR(CheckSize(single ? "vector" : "batch of vectors",
-                                      vectors.size(), rows * dim));
-  if (codes.size() != rows * code_bytes()) {
+  CORKSCREW_RETURN_IF_ERROR(
+      CheckSize("batch of vectors", vectors.size(), rows * dim));
+  CORKSCREW_RETURN_IF_ERROR(CheckCodeBuffer(codes.size(), rows * code_bytes()));
+  const absl::Span<double> squared_norms = options.squared_norms;
+  if (!squared_norms.empty() && squared_norms.size() != rows) {
     return absl::InvalidArgumentError(
-        absl::StrCat("code buffer has ", codes.size(), " bytes, want ",
-                     rows * code_bytes()));
+        absl::StrCat("buffer of squared norms has ", squared_norms.size(),
+                     " elements, want ", rows));
   }
-  Rep::Scratch scratch(dim);
-  for (size_t row = 0; row < rows; ++row) {
-    const absl::Status status =
-        rep_->Encode(vectors.subspan(row * dim, dim),
-                     codes.subspan(row * code_bytes(), code_bytes()),
-                     &scalars[row], scratch);
-    if (!status.ok() && !single) {
-      return absl::Status(status.code(),
-                          absl::StrCat("row ", row, ": ", status.message()));
-    }
-    CORKSCREW_RETURN_IF_ERROR(status);
+  // Each thread takes the rows of one part; the first error in their order is
+  // that of the first bad row.
+  const size_t parts = std::clamp<size_t>(rows / kMinRowsPerThread, 1,
+                                          std::max<size_t>(options.threads, 1));
+  std::vector<absl::Status> results(parts);
+  RunOnThreads(parts, [&](size_t part) {
+    const size_t first = rows * part / parts;
+    const size_t n = rows * (part + 1) / parts - first;
+    results[part] = rep_->EncodeRows(
+        vectors.subspan(first * dim, n * dim),
+        codes.subspan(first * code_bytes(), n * code_bytes()),
+        scalars.subspan(first, n),
+        squared_norms.empty() ? squared_norms : squared_norms.subspan(first, n),
+        first);
+  });
+  for (const absl::Status& result : results) {
+    CORKSCREW_RETURN_IF_ERROR(result);
   }
   return absl::OkStatus();
 }
 
 absl::Status Quantizer::Validate(absl::Span<const uint8_t> code,
                                  const CodeScalars& scalars) const {
-  if (code.size() != code_bytes()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("code has ", code.size(), " bytes, want ", code_bytes()));
-  }
-  const Rep& rep = *rep_;
-  const bool clean =
-      UnusedBitsAreZero(code.first(rep.level_bytes), rep.params.dim,
-                        rep.level_bits) &&
-      (!rep.is_ip() ||
-       UnusedBitsAreZero(code.subspan(rep.level_bytes), rep.params.dim, 1));
-  if (!clean) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("code of ", rep.params.dim,
-                     " coordinates has a bit set after the last one, want 0"));
-  }
-  if (!rep.HasPossibleScalars(scalars)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("code has norm ", scalars.norm, " and scale ",
-                     scalars.scale, ", which no vector has"));
-  }
-  return absl::OkStatus();
+  return ValidateCode(rep_->params, code, scalars);
 }
 
 void Quantizer::Decode(absl::Span<const uint8_t> code,
-                       const CodeScalars& scalars,
-                       absl::Span<float> vector) const {
+                       const CodeScalars& scalars, absl::Span<float> vector,
+                       Reconstruction kind) const {
   assert(code.size() == code_bytes() && vector.size() == rep_->params.dim);
   Rep::Scratch scratch(rep_->params.dim);
-  rep_->DecodeLevels(code, scalars, vector, scratch);
+  rep_->DecodeLevels(code, scalars,
+                     rep_->is_ip() ? Reconstruction::kPlain : kind, vector,
+                     scratch);
   if (rep_->is_ip()) {
     rep_->AddSketch(code.subspan(rep_->level_bytes), scalars.scale, vector,
                     scratch);
@@ -377,8 +401,9 @@ absl::StatusOr<PreparedQuery> Quantizer::Prepare(
   std::vector<int32_t> spare(dim);
   std::vector<int8_t> grid;
   auto prepared = std::make_unique<PreparedQuery::Rep>();
-  CORKSCREW_ASSIGN_OR_RETURN(prepared->norm,
-                             ToFixedPoint(query, absl::MakeSpan(v)));
+  double squared_norm;
+  CORKSCREW_ASSIGN_OR_RETURN(
+      prepared->norm, ToFixedPoint(query, absl::MakeSpan(v), &squared_norm));
   const double norm = prepared->norm;
   prepared->units.norm2 = static_cast<float>(norm * norm);
   rep_->rotation.Forward(absl::MakeSpan(v), absl::MakeSpan(spare));
@@ -394,6 +419,24 @@ absl::StatusOr<PreparedQuery> Quantizer::Prepare(
         static_cast<float>((norm * sketch_largest) / (kQueryGrid * kOne));
     prepared->sketch = rep_->sketch_sums[0].Arrange(grid);
   }
+  return PreparedQuery(std::move(prepared));
+}
+
+PreparedQuery Quantizer::PrepareCode(absl::Span<const uint8_t> code,
+                                     const CodeScalars& scalars) const {
+  assert(!rep_->is_ip() && code.size() == code_bytes());
+  std::vector<uint8_t> indices(rep_->params.dim);
+  UnpackBits(code, rep_->level_bits, absl::MakeSpan(indices));
+  std::vector<int16_t> levels;
+  levels.reserve(indices.size());
+  for (const uint8_t k : indices) levels.push_back(rep_->codebook.levels[k]);
+  auto prepared = std::make_unique<PreparedQuery::Rep>();
+  prepared->norm = scalars.norm;
+  prepared->integers = rep_->sums.ArrangeLevels(levels);
+  prepared->units.dot = scalars.scale;
+  prepared->units.cosine =
+      scalars.norm == 0 ? 0.0f : scalars.scale / scalars.norm;
+  prepared->units.norm2 = scalars.norm * scalars.norm;
   return PreparedQuery(std::move(prepared));
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -156,6 +157,164 @@ TEST(QuantizerTest, NullQueryScoresZeroAndItsDistanceIsTheLength) {
     quantizer.Score(*query, Metric::kCosine, code, {&scalars, 1}, {&score, 1});
     EXPECT_EQ(score, 0);
   }
+}
+
+TEST(QuantizerTest, CodeAgainstCodeEqualsTheDefinition) {
+  for (size_t dim = 1; dim <= 5000; dim += dim < 70 ? 3 : 493) {
+    for (const QuantizerParams& params : AllParams(dim, /*seed=*/3)) {
+      if (params.mode == QuantizerMode::kIp) continue;
+      const reference::Quantizer plain(params);
+      const Quantizer quantizer = Make(params);
+      std::vector<reference::Record> records(5);
+      std::vector<uint8_t> codes;
+      std::vector<CodeScalars> scalars;
+      for (size_t i = 0; i < 5; ++i) {
+        std::vector<float> x = RandomNormal(dim, /*seed=*/i);
+        if (i == 3) std::fill(x.begin(), x.end(), 0.0f);
+        ASSERT_TRUE(plain.Encode(x, &records[i]));
+        codes.insert(codes.end(), records[i].bytes.begin(),
+                     records[i].bytes.end());
+        scalars.push_back(records[i].scalars);
+      }
+      ForEachSimdTarget([&] {
+        for (size_t i = 0; i < 5; ++i) {
+          const PreparedQuery code =
+              quantizer.PrepareCode(records[i].bytes, scalars[i]);
+          EXPECT_EQ(code.norm(), static_cast<double>(scalars[i].norm));
+          const auto score = [&](Metric metric) {
+            std::vector<float> scores(5);
+            quantizer.Score(code, metric, codes, scalars,
+                            absl::MakeSpan(scores));
+            return scores;
+          };
+          std::vector<float> dot, cosine, l2;
+          for (size_t j = 0; j < 5; ++j) {
+            const CodeScalars& x = scalars[i];
+            const CodeScalars& y = scalars[j];
+            int64_t sum;
+            dot.push_back(plain.ScoreCodes(records[i], records[j], &sum));
+            const float unit = x.norm == 0 ? 0 : x.scale / x.norm;
+            cosine.push_back(y.norm == 0 ? 0
+                                         : (static_cast<float>(sum) * unit) *
+                                               (y.scale / y.norm));
+            l2.push_back(std::max(
+                0.0f, (y.norm * y.norm + x.norm * x.norm) - 2 * dot.back()));
+          }
+          EXPECT_EQ(score(Metric::kDot), dot)
+              << "dim " << dim << ", bits " << params.bits;
+          EXPECT_EQ(score(Metric::kCosine), cosine);
+          EXPECT_EQ(score(Metric::kL2), l2);
+        }
+      });
+    }
+  }
+}
+
+// The levels of 8 bits reach 4061: their squares overflow int32 soon.
+TEST(QuantizerTest, CodeAgainstCodeIsExactWhereTheSumIsLargest) {
+  for (const size_t dim : {129, 4096, 65535}) {
+    for (const int bits : {5, 6, 7, 8}) {
+      const QuantizerParams params = {.dim = dim, .bits = bits, .codebook = 1};
+      const Quantizer quantizer = Make(params);
+      reference::Record record;
+      record.scalars = {.norm = 1, .scale = 0.5f};
+      record.codes.assign(dim, static_cast<uint8_t>((1 << bits) - 1));
+      record.bytes = reference::Pack(record.codes, bits);
+      int64_t sum;
+      const float want =
+          reference::Quantizer(params).ScoreCodes(record, record, &sum);
+      ForEachSimdTarget([&] {
+        float score = 0;
+        quantizer.Score(quantizer.PrepareCode(record.bytes, record.scalars),
+                        Metric::kDot, record.bytes, {&record.scalars, 1},
+                        {&score, 1});
+        EXPECT_EQ(score, want) << dim << ", bits " << bits;
+      });
+    }
+  }
+}
+
+TEST(QuantizerTest, AllReconstructionsEqualTheDefinition) {
+  for (const size_t dim : {1, 9, 64, 384}) {
+    for (const QuantizerParams& params : AllParams(dim, /*seed=*/4)) {
+      const reference::Quantizer plain(params);
+      const Quantizer quantizer = Make(params);
+      reference::Record record;
+      ASSERT_TRUE(plain.Encode(RandomNormal(dim, /*seed=*/1), &record));
+      using Kind = reference::DecodeKind;
+      const std::pair<Reconstruction, Kind> kinds[] = {
+          {Reconstruction::kLeastSquares, Kind::kLeastSquares},
+          {Reconstruction::kUnbiased, Kind::kUnbiased},
+          {Reconstruction::kPlain, Kind::kPlain}};
+      for (const auto& [kind, plain_kind] : kinds) {
+        if (params.mode == QuantizerMode::kIp && plain_kind != Kind::kPlain) {
+          continue;  // It has one.
+        }
+        std::vector<float> got(dim);
+        quantizer.Decode(record.bytes, record.scalars, absl::MakeSpan(got),
+                         kind);
+        EXPECT_EQ(got, plain.Decode(record, plain_kind))
+            << "dim " << dim << ", bits " << params.bits;
+      }
+    }
+  }
+}
+
+TEST(QuantizerTest, TheSquaredNormOfAnEncodingIsDot8) {
+  const Quantizer quantizer = Make({.dim = 100});
+  for (const float factor : {1.0f, 1e-30f, 0.0f}) {
+    std::vector<float> x = RandomNormal(100, /*seed=*/1);
+    for (float& value : x) value *= factor;
+    std::vector<uint8_t> code(quantizer.code_bytes());
+    CodeScalars scalars;
+    double squared_norm = -1;
+    ASSERT_THAT(
+        quantizer.Encode(x, absl::MakeSpan(code), &scalars, &squared_norm),
+        IsOk());
+    EXPECT_EQ(squared_norm, reference::Dot8(x, x));
+  }
+}
+
+TEST(QuantizerTest, ABatchOnThreadsIsTheSame) {
+  constexpr size_t kDim = 50;
+  constexpr size_t kRows = 1000;
+  const Quantizer quantizer = Make({.dim = kDim, .bits = 3});
+  std::vector<float> vectors = RandomNormal(kDim * kRows, /*seed=*/1);
+  const size_t bytes = quantizer.code_bytes() * kRows;
+  std::vector<uint8_t> want(bytes);
+  std::vector<CodeScalars> want_scalars(kRows);
+  ASSERT_THAT(quantizer.EncodeBatch(vectors, absl::MakeSpan(want),
+                                    absl::MakeSpan(want_scalars)),
+              IsOk());
+  for (const size_t threads : {0, 1, 2, 3, 8, 100}) {
+    std::vector<uint8_t> got(bytes);
+    std::vector<CodeScalars> scalars(kRows);
+    std::vector<double> norms(kRows);
+    ASSERT_THAT(
+        quantizer.EncodeBatch(
+            vectors, absl::MakeSpan(got), absl::MakeSpan(scalars),
+            {.threads = threads, .squared_norms = absl::MakeSpan(norms)}),
+        IsOk());
+    EXPECT_EQ(got, want);
+    for (size_t row = 0; row < kRows; ++row) {
+      EXPECT_EQ(scalars[row].scale, want_scalars[row].scale);
+      EXPECT_EQ(static_cast<float>(std::sqrt(norms[row])), scalars[row].norm);
+    }
+  }
+  // The first bad row is named, whoever meets one first.
+  vectors[700 * kDim] = std::numeric_limits<float>::infinity();
+  vectors[900 * kDim + 7] = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(
+      quantizer.EncodeBatch(vectors, absl::MakeSpan(want),
+                            absl::MakeSpan(want_scalars), {.threads = 8}),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("row 700: coordinate 0 is inf")));
+  std::vector<double> few(3);
+  EXPECT_THAT(quantizer.EncodeBatch(vectors, absl::MakeSpan(want),
+                                    absl::MakeSpan(want_scalars),
+                                    {.squared_norms = absl::MakeSpan(few)}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("squared norms has 3 elements, want 1000")));
 }
 
 // The values of docs/quantizer.md, 2.9, shrink a little at this dimension.

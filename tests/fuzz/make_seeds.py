@@ -112,6 +112,18 @@ def format_seeds():
             yield name, bytes([readers[name]]) + data[:end]
 
 
+def code_seeds():
+    """Serialized codes (docs/quantizer.md, 1.4); the fuzzer adds the checksum."""
+    for mode, bits, codebook, dim in ((1, 1, 1, 9), (1, 3, 1, 8), (1, 4, 1, 20),
+                                      (1, 8, 1, 5), (1, 8, 2, 5), (2, 2, 1, 9), (2, 8, 1, 8)):
+        size = (dim * bits + 7) // 8 if mode == 1 else (dim * (bits - 1) + 7) // 8 + (dim + 7) // 8
+        yield f"mode{mode}_bits{bits}_book{codebook}", (
+            b"CSQC" + struct.pack("<4BIQff", 1, mode, bits, codebook, dim, 42, 1.0, 0.5) +
+            b"\0" * size)
+    yield "version2", b"CSQC\2"
+    yield "huge", b"CSQC" + struct.pack("<4BIQff", 1, 1, 8, 2, 0xFFFFFFFF, 0, 1.0, 1.0)
+
+
 def v1_seeds():
     """Files of the original CorkScrewDB; the first byte tells log (0) from snapshot (1)."""
     def field(data):
@@ -186,7 +198,8 @@ def main():
                           ("wordpiece_fuzz", wordpiece_seeds()),
                           ("format_fuzz", format_seeds()),
                           ("v1_reader_fuzz", v1_seeds()),
-                          ("wal_scanner_fuzz", wal_scanner_seeds())):
+                          ("wal_scanner_fuzz", wal_scanner_seeds()),
+                          ("code_format_fuzz", code_seeds())):
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in seeds:
