@@ -72,6 +72,8 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   AddSearchCommand(app, context);
   AddEmbedCommand(app, context);
   AddEncodeCommand(app, context);
+  AddRecallCommand(app, context);
+  AddBenchCommand(app, context);
   try {
     // CLI11 takes the arguments from the back.
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

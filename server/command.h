@@ -97,6 +97,8 @@ void AddImportV1Command(CLI::App& app, CommandContext& context);
 void AddSearchCommand(CLI::App& app, CommandContext& context);
 void AddEmbedCommand(CLI::App& app, CommandContext& context);
 void AddEncodeCommand(CLI::App& app, CommandContext& context);
+void AddBenchCommand(CLI::App& app, CommandContext& context);
+void AddRecallCommand(CLI::App& app, CommandContext& context);
 
 }  // namespace corkscrew
 

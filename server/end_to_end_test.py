@@ -10,6 +10,7 @@ those of the golden file of the quantizer's specification.
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import struct
@@ -33,6 +34,16 @@ def run(*arguments, stdin="", code=0):
         raise AssertionError(f"{arguments}: exit code {done.returncode}, want "
                              f"{code}\n{done.stdout}{done.stderr}")
     return done.stdout, done.stderr
+
+
+def write_npy(path, rows, dim):
+    """Writes rows of numbers as float64; returns the path."""
+    header = ("{'descr': '<f8', 'fortran_order': False, 'shape': "
+              f"({len(rows)}, {dim}), }}\n").encode()
+    path.write_bytes(
+        b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header +
+        b"".join(struct.pack(f"<{dim}d", *row) for row in rows))
+    return path
 
 
 class Node:
@@ -290,17 +301,51 @@ class EndToEndTest(unittest.TestCase):
                 scale = vector["scale" if cell["mode"] == "mse" else "gamma"]
                 want += struct.pack("<ff", float.fromhex(vector["norm"]),
                                     float.fromhex(scale))
-            header = ("{'descr': '<f8', 'fortran_order': False, 'shape': "
-                      f"({len(rows)}, {dim}), }}\n").encode()
-            npy = self.dir / "in.npy"
-            npy.write_bytes(b"\x93NUMPY\x01\0" +
-                            struct.pack("<H", len(header)) + header +
-                            b"".join(struct.pack(f"<{dim}d", *r) for r in rows))
+            npy = write_npy(self.dir / "in.npy", rows, dim)
             run("encode", "--bits", cell["bits"], "--seed",
                 int(cell["seed"], 16), "--mode", cell["mode"], "--codebook",
                 cell["codebook"], npy, self.dir / "out.bin")
             self.assertEqual((self.dir / "out.bin").read_bytes().hex(),
                              want.hex(), cell["bits"])
+
+    def test_bench_measures_recall_against_brute_force(self):
+        rng = random.Random(5)
+        rows = [[rng.gauss(0, 1) for _ in range(48)] for _ in range(700)]
+        base = write_npy(self.dir / "base.npy", rows[50:], 48)
+        queries = write_npy(self.dir / "queries.npy", rows[:50], 48)
+
+        def bench(*options):
+            return json.loads(run("bench", "search", "--base", base,
+                                  "--queries", queries, "--json", *options)[0])
+
+        for metric in ("cosine", "dot", "l2"):
+            exact = bench("--metric", metric, "--exact")
+            self.assertEqual(exact["recall_at_k"], 1.0, metric)
+            self.assertEqual(exact["vectors"], 650)
+        coarse = bench("--bits", "1", "--codes-only")
+        fine = bench("--bits", "8", "--codes-only", "--batch", "7")
+        self.assertLess(coarse["recall_at_k"], fine["recall_at_k"])
+        self.assertGreater(fine["recall_at_k"], 0.95)
+        self.assertEqual(coarse["rescore_bytes_per_vector"], 0)
+        filtered = bench("--exact", "--selectivity", "0.1")
+        self.assertEqual((filtered["recall_at_k"], filtered["fewest_hits"]),
+                         (1.0, 10))
+
+        # Against neighbours that are given, of a database that is kept.
+        wrong = write_npy(self.dir / "truth.npy", [[0.0] * 10] * 50, 10)
+        kept = ("--database", self.dir / "kept")
+        self.assertGreater(bench(*kept)["build_s"], 0)
+        again = bench(*kept, "--truth", wrong)
+        self.assertEqual(again["build_s"], 0)
+        self.assertLess(again["recall_at_k"], 0.2)
+        _, err = run("bench", "search", "--base", queries, "--queries", queries,
+                     *kept, code=1)
+        self.assertIn("holds 650 records of 4 bits, want 50 of 4", err)
+
+        live = json.loads(run("recall", self.dir / "kept", "bench", "--samples",
+                              "40", "--json")[0])
+        self.assertGreater(live["recall_at_k"], 0.95)
+        self.assertGreaterEqual(live["samples"], 40)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ absl::StatusOr<std::unique_ptr<Db>> OpenTarget(const TargetOptions& options) {
   if (!IsNodeAddress(options.target)) {
     Options local;
     local.create_if_missing = options.create_if_missing;
+    local.threads = options.threads;
     local.now = options.now;
     local.embedders = ModelDirectories(options.model_path);
     return Db::Open(options.target, local);

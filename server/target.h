@@ -4,6 +4,7 @@
 // TARGET of the command line: a directory, or a node's address. Both give a Db,
 // and no command asks which.
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,7 @@ struct TargetOptions {
   std::string token_file = {};     // A node only; required there.
   absl::Duration timeout = absl::InfiniteDuration();  // Of a call to a node.
   std::vector<std::string> model_path = {};           // A directory only.
+  size_t threads = 0;  // As Options::threads. A directory only.
   std::function<absl::Time()> now = nullptr;  // Options::now; a directory only.
 };
 
