@@ -9,7 +9,7 @@
 #   rpc           corkscrewdb::rpc           gRPC, Protobuf
 #                 (client and server of a node)
 #
-# All need Abseil, OpenSSL and threads. Several components may be named.
+# All need Abseil and threads, all but quant OpenSSL. Several components may be named.
 include(CMakeFindDependencyMacro)
 
 set(corkscrewdb_components ${corkscrewdb_FIND_COMPONENTS})
@@ -27,7 +27,10 @@ foreach(component IN LISTS corkscrewdb_components)
 endforeach()
 
 # The parts to load, each after those that it links.
-set(corkscrewdb_parts core)
+set(corkscrewdb_parts api)
+if(NOT corkscrewdb_components STREQUAL "quant")
+  list(APPEND corkscrewdb_parts core)
+endif()
 if("corkscrewdb" IN_LIST corkscrewdb_components)
   list(APPEND corkscrewdb_parts quant embed corkscrewdb)
 endif()
@@ -35,7 +38,9 @@ list(APPEND corkscrewdb_parts ${corkscrewdb_components})
 list(REMOVE_DUPLICATES corkscrewdb_parts)
 
 find_dependency(Threads)
-find_dependency(OpenSSL)
+if("core" IN_LIST corkscrewdb_parts)
+  find_dependency(OpenSSL)
+endif()
 find_dependency(absl)
 if("quant" IN_LIST corkscrewdb_parts OR "embed" IN_LIST corkscrewdb_parts)
   find_dependency(hwy)

@@ -16,7 +16,8 @@ endfunction()
 
 target_link_libraries(corkscrewdb INTERFACE
   corkscrew_api corkscrew_db corkscrew_quant corkscrew_embed)
-corkscrew_install(core corkscrew_api corkscrew_base)
+corkscrew_install(api corkscrew_api corkscrew_checksum)
+corkscrew_install(core corkscrew_base)
 corkscrew_install(quant corkscrew_quant)
 corkscrew_install(embed corkscrew_embed)
 corkscrew_install(corkscrewdb corkscrew_db corkscrewdb)
