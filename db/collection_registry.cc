@@ -104,6 +104,18 @@ absl::StatusOr<std::shared_ptr<Index>> MakeIndex(const Descriptor& descriptor,
   return std::shared_ptr<Index>(std::move(index));
 }
 
+absl::StatusOr<std::shared_ptr<CollectionState>> LoadCollection(
+    const Store& store, uint32_t origin, const OriginTable& origins,
+    size_t threads, uint32_t number, CollectionRow row) {
+  CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<Index> index,
+                             MakeIndex(row.descriptor, threads));
+  auto state = std::make_shared<CollectionState>(number, std::move(row),
+                                                 std::move(index));
+  CORKSCREW_RETURN_IF_ERROR(LoadWriter(store, origin, state.get()));
+  CORKSCREW_RETURN_IF_ERROR(RebuildIndex(store, origins, threads, state.get()));
+  return state;
+}
+
 CollectionRegistry::CollectionRegistry()
     : system_(std::make_shared<CollectionState>(0, SystemRow(), nullptr)) {}
 
@@ -127,13 +139,9 @@ absl::Status CollectionRegistry::Load(const Store& store, uint32_t origin,
       generation = std::max(generation, row->generation);
     }
     if (row->state == LiveState::kDropped) continue;
-    CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<Index> index,
-                               MakeIndex(row->descriptor, threads));
-    auto state = std::make_shared<CollectionState>(number, *std::move(row),
-                                                   std::move(index));
-    CORKSCREW_RETURN_IF_ERROR(LoadWriter(store, origin, state.get()));
-    CORKSCREW_RETURN_IF_ERROR(
-        RebuildIndex(store, origins, threads, state.get()));
+    CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<CollectionState> state,
+                               LoadCollection(store, origin, origins, threads,
+                                              number, *std::move(row)));
     if (Find(state->row().name) != nullptr) {
       return Damaged(it->key(), absl::DataLossError(
                                     absl::StrCat("there are two collections \"",

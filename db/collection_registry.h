@@ -26,7 +26,15 @@ namespace corkscrew {
 absl::StatusOr<std::shared_ptr<Index>> MakeIndex(const Descriptor& descriptor,
                                                  size_t threads);
 
-// Thread-safe; changed by the commit leader only.
+// Reads the positions of a live collection as origin `origin`, and fills its
+// index with `threads` threads.
+//   DataLoss  a row or body is damaged; names its key
+absl::StatusOr<std::shared_ptr<CollectionState>> LoadCollection(
+    const Store& store, uint32_t origin, const OriginTable& origins,
+    size_t threads, uint32_t number, CollectionRow row);
+
+// Thread-safe; changed by the commit leader only, or by the follower of a
+// database that is open for reading only.
 class CollectionRegistry {
  public:
   CollectionRegistry();

@@ -62,9 +62,12 @@ absl::Status CheckStoreIsThere(FileSystem& files, const std::string& path) {
 
 absl::Status Engine::Call::Begin() {
   inside_ = engine_.gate_.Enter();
-  if (inside_) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("the database in ", engine_.path_, " is closed"));
+  if (!inside_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the database in ", engine_.path_, " is closed"));
+  }
+  return engine_.follower_ == nullptr ? absl::OkStatus()
+                                      : engine_.follower_->CatchUp();
 }
 
 Engine::Engine(std::string path, const Options& options,
@@ -82,6 +85,7 @@ Engine::~Engine() { Close().IgnoreError(); }
 absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(
     const std::string& path, const Options& options,
     const Environment& environment) {
+  if (options.read_only) return OpenReadOnly(path, options, environment);
   std::shared_ptr<Engine> engine(new Engine(path, options, environment));
   CORKSCREW_ASSIGN_OR_RETURN(
       engine->lock_,
@@ -100,20 +104,46 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(
   return engine;
 }
 
-absl::Status Engine::Load() {
+absl::StatusOr<std::shared_ptr<Engine>> Engine::OpenReadOnly(
+    const std::string& path, const Options& options,
+    const Environment& environment) {
+  Options existing = options;
+  existing.create_if_missing = false;
+  std::shared_ptr<Engine> engine(new Engine(path, existing, environment));
   CORKSCREW_ASSIGN_OR_RETURN(
-      store_, RecoverStore(path_,
-                           {.create_if_missing = options_.create_if_missing,
-                            .block_cache_bytes = options_.block_cache_bytes,
-                            .env = environment_.store},
-                           environment_, &recovered_));
+      engine->store_,
+      Store::Follow(path + "/store",
+                    {.block_cache_bytes = options.block_cache_bytes,
+                     .env = environment.store}));
+  const absl::Status loaded = engine->Load();
+  if (!loaded.ok()) {
+    return absl::Status(loaded.code(), absl::StrCat("database in ", path, ": ",
+                                                    loaded.message()));
+  }
+  return engine;
+}
+
+absl::Status Engine::Load() {
+  if (!options_.read_only) {
+    CORKSCREW_ASSIGN_OR_RETURN(
+        store_, RecoverStore(path_,
+                             {.create_if_missing = options_.create_if_missing,
+                              .block_cache_bytes = options_.block_cache_bytes,
+                              .env = environment_.store},
+                             environment_, &recovered_));
+  }
   WriteBatch batch = store_->NewBatch();
   CORKSCREW_RETURN_IF_ERROR(LoadIdentity(&batch));
   CORKSCREW_RETURN_IF_ERROR(
       registry_->Load(*store_, origin_number_, origins_, threads_));
-  CORKSCREW_RETURN_IF_ERROR(requests_.Load(*store_));
   const std::function<absl::Time()> now =
       options_.now != nullptr ? options_.now : [] { return absl::Now(); };
+  if (options_.read_only) {
+    follower_ = std::make_unique<Follower>(store_.get(), &origins_,
+                                           registry_.get(), threads_, now);
+    return absl::OkStatus();  // `batch` is not written.
+  }
+  CORKSCREW_RETURN_IF_ERROR(requests_.Load(*store_));
   requests_.Prune(absl::ToUnixMillis(now()), kPruneAtOpen, &batch);
   session_ = std::make_unique<OpenSession>(path_, environment_, store_.get(),
                                            open_row_, origin_.incarnation);
@@ -160,6 +190,8 @@ absl::Status Engine::LoadIdentity(WriteBatch* batch) {
   CORKSCREW_ASSIGN_OR_RETURN(origin_.replica, DecodeUuid(replica));
   CORKSCREW_ASSIGN_OR_RETURN(origin_.incarnation, DecodeU64(incarnation));
   CORKSCREW_ASSIGN_OR_RETURN(open_row_, DecodeOpenRow(open));
+  // Who only reads decides nothing about the writer's life.
+  if (options_.read_only) return LoadOrigins(batch);
   if (const std::optional<DurableMark> mark =
           ReadDurableMark(*environment_.files, path_)) {
     CORKSCREW_RETURN_IF_ERROR(
@@ -255,6 +287,7 @@ absl::Status Engine::Close() {
   if (store_ != nullptr && leader_ != nullptr) status.Update(store_->Close());
   queue_.reset();
   leader_.reset();
+  follower_.reset();
   session_.reset();
   store_.reset();
   lock_.reset();
@@ -268,8 +301,15 @@ absl::Status Engine::Announce(absl::Span<const std::string> addresses) {
 }
 
 absl::Status Engine::Run(Commit* commit) {
+  CORKSCREW_RETURN_IF_ERROR(CheckWritable());
   queue_->Run(commit);
   return commit->status;
+}
+
+absl::Status Engine::CheckWritable() const {
+  if (!options_.read_only) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the database in ", path_, " is open for reading only"));
 }
 
 absl::StatusOr<std::shared_ptr<const Embedder>> Engine::EmbedderFor(

@@ -21,6 +21,7 @@
 #include "db/commit_queue.h"
 #include "db/directory.h"
 #include "db/environment.h"
+#include "db/follower.h"
 #include "db/open_session.h"
 #include "db/origin_table.h"
 #include "db/recovery.h"
@@ -59,6 +60,7 @@ class Engine {
     Call& operator=(const Call&) = delete;
 
     //   FailedPrecondition  the database is closed
+    //   or, when open for reading only, an error of Follower::CatchUp()
     absl::Status Begin();
 
    private:
@@ -67,7 +69,9 @@ class Engine {
   };
 
   // Queues a commit, waits for it and returns its status.
+  //   FailedPrecondition  open for reading only
   absl::Status Run(Commit* commit);
+  absl::Status CheckWritable() const;
 
   const std::string& path() const { return path_; }
   const Options& options() const { return options_; }
@@ -94,6 +98,9 @@ class Engine {
   Engine(std::string path, const Options& options,
          const Environment& environment);
 
+  static absl::StatusOr<std::shared_ptr<Engine>> OpenReadOnly(
+      const std::string& path, const Options& options,
+      const Environment& environment);
   absl::Status Load();
   // Reads or creates the identity of the database.
   absl::Status LoadIdentity(WriteBatch* batch);
@@ -117,7 +124,8 @@ class Engine {
   OpenRow open_row_ = {.clean = true};  // As opening found it.
   OriginTable origins_;
   std::unique_ptr<CollectionRegistry> registry_;
-  std::unique_ptr<CommitQueue<Commit>> queue_;
+  std::unique_ptr<CommitQueue<Commit>> queue_;  // Null: read only.
+  std::unique_ptr<Follower> follower_;          // Null: writable.
 
   // Of the commit leader.
   RequestLog requests_;

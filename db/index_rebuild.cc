@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -29,6 +30,8 @@
 #include "db/index.h"
 #include "db/keys.h"
 #include "db/metadata_codec.h"
+#include "db/op.h"
+#include "db/rows.h"
 #include "db/version_reader.h"
 
 namespace corkscrew {
@@ -48,6 +51,49 @@ struct Row {
   CodeScalars scalars = {};
   std::vector<float> original = {};
 };
+
+// Decodes the key and value of `row` and encodes its vector.
+absl::Status Decode(const VersionReader& reader,
+                    const CollectionState& collection, const Index& index,
+                    Row* row) {
+  uint32_t number;
+  if (!ParseBodyRowKey(row->key, &number, &row->body_key)) {
+    return absl::DataLossError("not a key of a body");
+  }
+  if (row->body_key.lamport > collection.writer.clock) {
+    return absl::DataLossError(
+        absl::StrCat("it has Lamport time ", row->body_key.lamport,
+                     ", later than the clock, ", collection.writer.clock));
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(row->version, reader.VersionOf(row->body_key));
+  CORKSCREW_ASSIGN_OR_RETURN(const Body body, DecodeBody(row->key, row->value));
+  row->tombstone = body.kind == OpKind::kDelete;
+  if (row->tombstone) return absl::OkStatus();
+  CORKSCREW_ASSIGN_OR_RETURN(row->metadata, DecodeMetadata(body.metadata));
+  const Quantizer& quantizer = index.quantizer();
+  row->code.resize(quantizer.code_bytes());
+  if (collection.row().descriptor.originals == Originals::kCodesOnly) {
+    if (body.form != VectorForm::kCode ||
+        !BytesToCode(body.vector, absl::MakeSpan(row->code), &row->scalars)) {
+      return absl::DataLossError("it has no code");
+    }
+    return quantizer.Validate(row->code, row->scalars);
+  }
+  row->original.resize(quantizer.params().dim);
+  if (!ReadOriginal(body, absl::MakeSpan(row->original))) {
+    return absl::DataLossError("it has no original");
+  }
+  return quantizer.Encode(row->original, absl::MakeSpan(row->code),
+                          &row->scalars);
+}
+
+IndexEntry EntryOf(const Row& row) {
+  return {.body = &row.body_key,
+          .metadata = row.tombstone ? nullptr : &row.metadata,
+          .code = row.code,
+          .scalars = row.scalars,
+          .original = row.original};
+}
 
 class Rebuild {
  public:
@@ -87,7 +133,7 @@ class Rebuild {
       absl::Status status = ReadChunk(&rows);
       if (status.ok() && rows.empty()) return;
       for (size_t i = 0; status.ok() && i < rows.size(); ++i) {
-        status = Decode(&rows[i]);
+        status = Decode(reader_, collection_, *index_, &rows[i]);
         if (!status.ok()) {
           status = reader_.Damaged(rows[i].key, status);
         }
@@ -115,39 +161,6 @@ class Rebuild {
     return iterator_->status();
   }
 
-  absl::Status Decode(Row* row) const {
-    uint32_t number;
-    if (!ParseBodyRowKey(row->key, &number, &row->body_key)) {
-      return absl::DataLossError("not a key of a body");
-    }
-    if (row->body_key.lamport > collection_.writer.clock) {
-      return absl::DataLossError(
-          absl::StrCat("it has Lamport time ", row->body_key.lamport,
-                       ", later than the clock, ", collection_.writer.clock));
-    }
-    CORKSCREW_ASSIGN_OR_RETURN(row->version, reader_.VersionOf(row->body_key));
-    CORKSCREW_ASSIGN_OR_RETURN(const Body body,
-                               DecodeBody(row->key, row->value));
-    row->tombstone = body.kind == OpKind::kDelete;
-    if (row->tombstone) return absl::OkStatus();
-    CORKSCREW_ASSIGN_OR_RETURN(row->metadata, DecodeMetadata(body.metadata));
-    const Quantizer& quantizer = index_->quantizer();
-    row->code.resize(quantizer.code_bytes());
-    if (collection_.row().descriptor.originals == Originals::kCodesOnly) {
-      if (body.form != VectorForm::kCode ||
-          !BytesToCode(body.vector, absl::MakeSpan(row->code), &row->scalars)) {
-        return absl::DataLossError("it has no code");
-      }
-      return quantizer.Validate(row->code, row->scalars);
-    }
-    row->original.resize(quantizer.params().dim);
-    if (!ReadOriginal(body, absl::MakeSpan(row->original))) {
-      return absl::DataLossError("it has no original");
-    }
-    return quantizer.Encode(row->original, absl::MakeSpan(row->code),
-                            &row->scalars);
-  }
-
   // Adds a chunk, or records why not. False: stop.
   bool AddAll(std::vector<Row>* rows, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(add_mutex_) {
@@ -165,11 +178,7 @@ class Rebuild {
     if (!status_.ok()) return false;
     for (size_t i = 0; i < rows->size(); ++i) {
       const Row& row = (*rows)[i];
-      index_->Add({.body = &row.body_key,
-                   .metadata = row.tombstone ? nullptr : &row.metadata,
-                   .code = row.code,
-                   .scalars = row.scalars,
-                   .original = row.original});
+      index_->Add(EntryOf(row));
       const bool last = i + 1 == rows->size() ||
                         (*rows)[i + 1].body_key.id != row.body_key.id;
       if (last && row.tombstone) ++tombstones_;
@@ -197,6 +206,56 @@ class Rebuild {
 absl::Status RebuildIndex(const Store& store, const OriginTable& origins,
                           size_t threads, CollectionState* collection) {
   return Rebuild(store, origins, collection).Run(std::max<size_t>(1, threads));
+}
+
+absl::Status IndexFeed(const Store& store, const OriginTable& origins,
+                       uint64_t after, CollectionState* collection,
+                       uint64_t* last) {
+  const VersionReader reader(store, origins, *collection);
+  const std::shared_ptr<Index> index = collection->index();
+  const uint32_t number = collection->number();
+  const std::string end = PrefixEnd(KindPrefix('f', number));
+  const std::string begin = FeedKey(number, after + 1);
+  const auto it = store.NewIterator(Family::kRows, begin, end);
+  *last = after;
+  for (it->Seek(begin); it->valid(); it->Next()) {
+    uint32_t parsed;
+    uint64_t position;
+    if (!ParseFeedKey(it->key(), &parsed, &position)) {
+      return reader.Damaged(it->key(), absl::DataLossError("not a feed key"));
+    }
+    const absl::StatusOr<FeedRow> feed = DecodeFeedRow(it->value());
+    if (!feed.ok()) return reader.Damaged(it->key(), feed.status());
+    const std::string op_key =
+        OpKey({number, feed->shard}, feed->origin, feed->seq);
+    CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> op_value,
+                               store.Get(Family::kRows, op_key));
+    if (!op_value.has_value()) {
+      return reader.Damaged(op_key, absl::DataLossError("it is missing"));
+    }
+    const absl::StatusOr<Op> op = DecodeOp(*op_value);
+    if (!op.ok()) return reader.Damaged(op_key, op.status());
+    if (!op->body_dropped) {
+      Row row;
+      row.body_key = {.shard = feed->shard,
+                      .id = op->id,
+                      .lamport = op->lamport,
+                      .origin = feed->origin,
+                      .seq = feed->seq};
+      row.key = BodyRowKey(number, row.body_key);
+      CORKSCREW_ASSIGN_OR_RETURN(std::optional<std::string> body,
+                                 store.Get(Family::kBodies, row.key));
+      if (!body.has_value()) {
+        return reader.Damaged(row.key, absl::DataLossError("it is missing"));
+      }
+      row.value = *std::move(body);
+      const absl::Status decoded = Decode(reader, *collection, *index, &row);
+      if (!decoded.ok()) return reader.Damaged(row.key, decoded);
+      index->Add(EntryOf(row));
+    }
+    *last = position;
+  }
+  return it->status();
 }
 
 }  // namespace corkscrew

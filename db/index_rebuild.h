@@ -2,6 +2,7 @@
 #define CORKSCREW_DB_INDEX_REBUILD_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "db/collection_state.h"
@@ -15,6 +16,14 @@ namespace corkscrew {
 //   DataLoss  a body is damaged, or newer than the clock; names its key
 absl::Status RebuildIndex(const Store& store, const OriginTable& origins,
                           size_t threads, CollectionState* collection);
+
+// Adds the versions behind position `after` of the feed to the index of
+// `collection`, without publishing them. *last is the position reached. What an
+// error leaves in the index is seen by nobody: a position is never added twice.
+//   DataLoss  a row or body is damaged or missing; names its key
+absl::Status IndexFeed(const Store& store, const OriginTable& origins,
+                       uint64_t after, CollectionState* collection,
+                       uint64_t* last);
 
 }  // namespace corkscrew
 

@@ -179,6 +179,10 @@ absl::StatusOr<DbStats> LocalDb::Stats(const CallOptions& call) {
   CORKSCREW_RETURN_IF_ERROR(running.Begin());
   CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
   DbStats stats;
+  if (engine_->options().read_only) {
+    stats.state = DbState::kReadOnly;
+    stats.state_reason = "opened for reading only";
+  }
   stats.uuid = engine_->uuid();
   stats.replica = engine_->origin().replica;
   stats.incarnation = engine_->origin().incarnation;

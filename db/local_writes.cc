@@ -35,6 +35,7 @@ constexpr size_t kLookEvery = 256;
 }  // namespace
 
 absl::Status LocalCollection::CheckWrite(const WriteOptions& options) const {
+  CORKSCREW_RETURN_IF_ERROR(Named(engine_->CheckWritable()));
   if (options.durability != Durability::kSync) {
     return Named(absl::UnimplementedError("durability kRelaxed comes later"));
   }

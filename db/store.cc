@@ -13,12 +13,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "base/mutex.h"
 #include "base/status_macros.h"
 #include "db/flaws.h"
 #include "db/wal_scanner.h"
@@ -138,36 +143,6 @@ rocksdb::WriteOptions SyncedWrite() {
   return options;
 }
 
-class Iterator : public RowIterator {
- public:
-  Iterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
-           absl::string_view begin, absl::string_view end)
-      : begin_(begin), end_(end), lower_(begin_), upper_(end_) {
-    rocksdb::ReadOptions options;
-    options.iterate_lower_bound = &lower_;
-    options.iterate_upper_bound = &upper_;
-    iterator_.reset(db.NewIterator(options, family));
-  }
-
-  void Seek(absl::string_view key) override { iterator_->Seek(ToSlice(key)); }
-  void SeekToLast() override { iterator_->SeekToLast(); }
-  void Next() override { iterator_->Next(); }
-  void Prev() override { iterator_->Prev(); }
-  bool valid() const override { return iterator_->Valid(); }
-  absl::string_view key() const override { return ToView(iterator_->key()); }
-  absl::string_view value() const override {
-    return ToView(iterator_->value());
-  }
-  absl::Status status() const override { return ToStatus(iterator_->status()); }
-
- private:
-  const std::string begin_;
-  const std::string end_;
-  const rocksdb::Slice lower_;
-  const rocksdb::Slice upper_;
-  std::unique_ptr<rocksdb::Iterator> iterator_;
-};
-
 }  // namespace
 
 using Families = std::array<rocksdb::ColumnFamilyHandle*, 2>;
@@ -224,29 +199,182 @@ void WriteBatch::DeleteRange(Family family, absl::string_view begin,
 
 bool WriteBatch::empty() const { return rep_->batch.Count() == 0; }
 
-struct Store::Rep {
-  std::shared_ptr<rocksdb::Cache> cache;
-  std::unique_ptr<rocksdb::DB> db;  // Null after Close().
-  // A write failed. The log must not be touched any more: builds of RocksDB
-  // with assertions abort.
-  std::atomic<bool> failed = false;
-  std::atomic<uint64_t> synced_sequence = 0;
-  bool read_only = false;
+namespace {
+
+// An open RocksDB with the handles of its families.
+struct Opened {
+  std::unique_ptr<rocksdb::DB> db;
   Families families = {};
 
+  ~Opened() {
+    if (db == nullptr) return;
+    for (rocksdb::ColumnFamilyHandle* family : families) {
+      db->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+    }
+  }
   rocksdb::ColumnFamilyHandle* family(Family f) const {
     return families[static_cast<size_t>(f)];
   }
 };
 
+class Iterator : public RowIterator {
+ public:
+  Iterator(std::shared_ptr<const Opened> view, Family family,
+           absl::string_view begin, absl::string_view end)
+      : view_(std::move(view)),
+        begin_(begin),
+        end_(end),
+        lower_(begin_),
+        upper_(end_) {
+    rocksdb::ReadOptions options;
+    options.iterate_lower_bound = &lower_;
+    options.iterate_upper_bound = &upper_;
+    iterator_.reset(view_->db->NewIterator(options, view_->family(family)));
+  }
+
+  void Seek(absl::string_view key) override { iterator_->Seek(ToSlice(key)); }
+  void SeekToLast() override { iterator_->SeekToLast(); }
+  void Next() override { iterator_->Next(); }
+  void Prev() override { iterator_->Prev(); }
+  bool valid() const override { return iterator_->Valid(); }
+  absl::string_view key() const override { return ToView(iterator_->key()); }
+  absl::string_view value() const override {
+    return ToView(iterator_->value());
+  }
+  absl::Status status() const override { return ToStatus(iterator_->status()); }
+
+ private:
+  const std::shared_ptr<const Opened> view_;  // Outlives the iterator.
+  const std::string begin_;
+  const std::string end_;
+  const rocksdb::Slice lower_;
+  const rocksdb::Slice upper_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+// What RocksDB's list of files is at a moment: it changes with every flush and
+// compaction, and with every open.
+struct FileList {
+  std::string current = {};  // Content of CURRENT: the name of the list,
+  uint64_t bytes = 0;        // which is only appended to.
+
+  friend bool operator==(const FileList&, const FileList&) = default;
+};
+
+rocksdb::Status ReadFileList(rocksdb::Env& env, const std::string& path,
+                             FileList* list) {
+  const rocksdb::Status read =
+      rocksdb::ReadFileToString(&env, path + "/CURRENT", &list->current);
+  if (!read.ok()) return read;
+  return env.GetFileSize(
+      absl::StrCat(path, "/", absl::StripAsciiWhitespace(list->current)),
+      &list->bytes);
+}
+
+}  // namespace
+
+// RocksDB's secondary instances follow the log of the writer, but when a log
+// was flushed and removed before they read it, the older rows in their memory
+// hide the newer ones in files (7.8). So an instance lives only as long as the
+// list of files does not change; then another one is opened. Nothing was
+// missed if the list is the same before and after.
+class Store::Secondary {
+ public:
+  Secondary(std::string path, const StoreOptions& options,
+            const std::shared_ptr<rocksdb::Cache>& cache)
+      : path_(std::move(path)), options_(DbOptions(options)) {
+    options_.create_if_missing = false;
+    options_.create_missing_column_families = false;
+    // Its files stay open: the writer may remove them at any time.
+    options_.max_open_files = -1;
+    families_ = {{rocksdb::kDefaultColumnFamilyName,
+                  FamilyOptions(Family::kRows, cache)},
+                 {"hist", FamilyOptions(Family::kBodies, cache)}};
+  }
+
+  std::shared_ptr<const Opened> view() const {
+    MutexLock lock(&mutex_);
+    return opened_;
+  }
+
+  // One at a time.
+  absl::Status CatchUp() {
+    // What the writer replaces meanwhile makes one try worthless.
+    constexpr int kTries = 50;
+    rocksdb::Status status;
+    for (int i = 1; i <= kTries; ++i) {
+      FileList before;
+      FileList after;
+      status = ReadFileList(*options_.env, path_, &before);
+      const std::shared_ptr<const Opened> old = view();
+      std::shared_ptr<const Opened> fresh = old;
+      if (status.ok() && old != nullptr && before == list_) {
+        status = old->db->TryCatchUpWithPrimary();
+      } else if (status.ok()) {
+        status = Open(&fresh);
+      }
+      if (status.ok()) status = ReadFileList(*options_.env, path_, &after);
+      if (status.ok() && before == after) {
+        list_ = before;
+        MutexLock lock(&mutex_);
+        opened_ = std::move(fresh);
+        return absl::OkStatus();
+      }
+      list_ = FileList();  // An instance that has seen half of it is no good.
+      if (status.ok()) {
+        status = rocksdb::Status::TryAgain("its files are changing");
+      } else if (!status.IsIOError() && !status.IsTryAgain()) {
+        break;
+      }
+      absl::SleepFor(absl::Milliseconds(std::min(i, 10)));
+    }
+    return ToStatus(status);
+  }
+
+ private:
+  rocksdb::Status Open(std::shared_ptr<const Opened>* out) const {
+    // Only for log files of its own, which it does not write.
+    const std::string no_directory = "/dev/null/corkscrewdb";
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status status = rocksdb::DB::OpenAsSecondary(
+        options_, path_, no_directory, families_, &handles, &db);
+    if (!status.ok()) return status;
+    auto opened = std::make_shared<Opened>();
+    opened->db.reset(db);
+    opened->families = {handles[0], handles[1]};
+    *out = std::move(opened);
+    return status;
+  }
+
+  const std::string path_;
+  rocksdb::DBOptions options_;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families_;
+  FileList list_;  // As of `opened_`.
+
+  mutable Mutex mutex_;
+  std::shared_ptr<const Opened> opened_ ABSL_GUARDED_BY(mutex_);
+};
+
+struct Store::Rep {
+  std::shared_ptr<rocksdb::Cache> cache;
+  std::shared_ptr<Opened> opened;        // Null when read only.
+  std::unique_ptr<Secondary> secondary;  // Null when writable.
+  // A write failed. The log must not be touched any more: builds of RocksDB
+  // with assertions abort.
+  std::atomic<bool> failed = false;
+  std::atomic<uint64_t> synced_sequence = 0;
+  bool read_only = false;  // From StoreOptions.
+
+  // What reads go to.
+  std::shared_ptr<const Opened> view() const {
+    return secondary != nullptr ? secondary->view() : opened;
+  }
+};
+
 Store::Store(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 
-Store::~Store() {
-  if (rep_->db == nullptr) return;
-  for (rocksdb::ColumnFamilyHandle* family : rep_->families) {
-    rep_->db->DestroyColumnFamilyHandle(family).PermitUncheckedError();
-  }
-}
+Store::~Store() = default;
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     const std::string& path, const StoreOptions& options) {
@@ -267,21 +395,36 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
       {"hist", FamilyOptions(Family::kBodies, rep->cache)}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  rep->read_only = options.read_only;
   CORKSCREW_RETURN_IF_ERROR(ToStatus(
       options.read_only
           ? rocksdb::DB::OpenForReadOnly(db_options, path, families, &handles,
                                          &db)
           : rocksdb::DB::Open(db_options, path, families, &handles, &db)));
-  rep->db.reset(db);
-  rep->families = {handles[0], handles[1]};
+  rep->read_only = options.read_only;
+  rep->opened = std::make_shared<Opened>();
+  rep->opened->db.reset(db);
+  rep->opened->families = {handles[0], handles[1]};
   rep->synced_sequence = db->GetLatestSequenceNumber();
   return std::unique_ptr<Store>(new Store(std::move(rep)));
 }
 
+absl::StatusOr<std::unique_ptr<Store>> Store::Follow(
+    const std::string& path, const StoreOptions& options) {
+  auto rep = std::make_unique<Rep>();
+  rep->cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  rep->secondary = std::make_unique<Secondary>(path, options, rep->cache);
+  if (DbOptions(options).env->FileExists(path + "/CURRENT").IsNotFound()) {
+    return absl::NotFoundError(absl::StrCat("no store in ", path));
+  }
+  CORKSCREW_RETURN_IF_ERROR(rep->secondary->CatchUp());
+  return std::unique_ptr<Store>(new Store(std::move(rep)));
+}
+
+absl::Status Store::CatchUp() { return rep_->secondary->CatchUp(); }
+
 WriteBatch Store::NewBatch() const {
   auto rep = std::make_unique<WriteBatch::Rep>();
-  rep->families = rep_->families;
+  if (rep_->opened != nullptr) rep->families = rep_->opened->families;
   return WriteBatch(std::move(rep));
 }
 
@@ -292,7 +435,8 @@ absl::Status Store::Write(WriteBatch& batch) {
   absl::Status status = ToStatus(
       batch.rep_->batch.PutLogData(EncodeSyncedClaim(rep_->synced_sequence)));
   if (status.ok()) {
-    status = ToStatus(rep_->db->Write(SyncedWrite(), &batch.rep_->batch));
+    status =
+        ToStatus(rep_->opened->db->Write(SyncedWrite(), &batch.rep_->batch));
   }
   if (status.ok()) {
     rep_->synced_sequence = last_sequence();
@@ -303,20 +447,21 @@ absl::Status Store::Write(WriteBatch& batch) {
 }
 
 uint64_t Store::last_sequence() const {
-  return rep_->db->GetLatestSequenceNumber();
+  return rep_->opened->db->GetLatestSequenceNumber();
 }
 
 uint64_t Store::synced_sequence() const { return rep_->synced_sequence; }
 
 absl::Status Store::VerifyTables() const {
-  return ToStatus(rep_->db->VerifyChecksum());
+  return ToStatus(rep_->view()->db->VerifyChecksum());
 }
 
 absl::StatusOr<std::optional<std::string>> Store::Get(
     Family family, absl::string_view key) const {
   std::string value;
-  const rocksdb::Status status = rep_->db->Get(
-      rocksdb::ReadOptions(), rep_->family(family), ToSlice(key), &value);
+  const std::shared_ptr<const Opened> view = rep_->view();
+  const rocksdb::Status status = view->db->Get(
+      rocksdb::ReadOptions(), view->family(family), ToSlice(key), &value);
   if (status.IsNotFound()) return std::nullopt;
   CORKSCREW_RETURN_IF_ERROR(ToStatus(status));
   return std::optional<std::string>(std::move(value));
@@ -327,6 +472,7 @@ absl::Status Store::MultiGet(
     absl::FunctionRef<absl::Status(size_t, std::optional<absl::string_view>)>
         visit) const {
   constexpr size_t kMost = 256;  // Values pinned at a time.
+  const std::shared_ptr<const Opened> view = rep_->view();
   std::vector<rocksdb::Slice> slices;
   std::vector<rocksdb::PinnableSlice> values(std::min(kMost, keys.size()));
   std::vector<rocksdb::Status> statuses(values.size());
@@ -337,7 +483,7 @@ absl::Status Store::MultiGet(
       slices.push_back(ToSlice(keys[first + i]));
       values[i].Reset();
     }
-    rep_->db->MultiGet(rocksdb::ReadOptions(), rep_->family(family), count,
+    view->db->MultiGet(rocksdb::ReadOptions(), view->family(family), count,
                        slices.data(), values.data(), statuses.data());
     for (size_t i = 0; i < count; ++i) {
       if (statuses[i].IsNotFound()) {
@@ -354,22 +500,23 @@ absl::Status Store::MultiGet(
 std::unique_ptr<RowIterator> Store::NewIterator(Family family,
                                                 absl::string_view begin,
                                                 absl::string_view end) const {
-  return std::make_unique<Iterator>(*rep_->db, rep_->family(family), begin,
-                                    end);
+  return std::make_unique<Iterator>(rep_->view(), family, begin, end);
 }
 
 absl::Status Store::Close() {
   absl::Status status = absl::OkStatus();
+  if (rep_->opened == nullptr) return status;
+  Opened& opened = *rep_->opened;
   if (!rep_->failed && !rep_->read_only) {
     status = ToStatus(
-        rep_->db->Flush(rocksdb::FlushOptions(),
-                        {rep_->families.begin(), rep_->families.end()}));
+        opened.db->Flush(rocksdb::FlushOptions(),
+                         {opened.families.begin(), opened.families.end()}));
   }
-  for (rocksdb::ColumnFamilyHandle* family : rep_->families) {
-    status.Update(ToStatus(rep_->db->DestroyColumnFamilyHandle(family)));
+  for (rocksdb::ColumnFamilyHandle* family : opened.families) {
+    status.Update(ToStatus(opened.db->DestroyColumnFamilyHandle(family)));
   }
-  status.Update(ToStatus(rep_->db->Close()));
-  rep_->db.reset();
+  status.Update(ToStatus(opened.db->Close()));
+  opened.db.reset();
   return status;
 }
 
@@ -377,9 +524,10 @@ size_t Store::block_cache_bytes() const { return rep_->cache->GetUsage(); }
 
 size_t Store::memtable_bytes() const {
   size_t sum = 0;
-  for (rocksdb::ColumnFamilyHandle* family : rep_->families) {
+  const std::shared_ptr<const Opened> view = rep_->view();
+  for (rocksdb::ColumnFamilyHandle* family : view->families) {
     uint64_t bytes = 0;
-    if (rep_->db->GetIntProperty(
+    if (view->db->GetIntProperty(
             family, rocksdb::DB::Properties::kSizeAllMemTables, &bytes)) {
       sum += bytes;
     }

@@ -98,7 +98,18 @@ class Store {
   //   Unavailable  as the system says
   static absl::StatusOr<std::unique_ptr<Store>> Open(
       const std::string& path, const StoreOptions& options);
+  // Opens a store that another process may be writing, for reading only, as it
+  // is now. Changes no file.
+  //   NotFound  none there
+  static absl::StatusOr<std::unique_ptr<Store>> Follow(
+      const std::string& path, const StoreOptions& options);
   ~Store();
+
+  // Of a store from Follow(): makes what was written since visible.
+  // Batches are seen whole. One call at a time, side by side with reads, which
+  // may see it or not.
+  //   Unavailable  the writer changes too much meanwhile
+  absl::Status CatchUp();
 
   WriteBatch NewBatch() const;
 
@@ -141,6 +152,7 @@ class Store {
   size_t memtable_bytes() const;
 
  private:
+  class Secondary;
   struct Rep;
   explicit Store(std::unique_ptr<Rep> rep);
   std::unique_ptr<Rep> rep_;
