@@ -175,7 +175,7 @@ absl::Status Engine::LoadIdentity(WriteBatch* batch) {
   if (!format.has_value()) return CreateIdentity(batch);
   CORKSCREW_ASSIGN_OR_RETURN(const FormatRow format_row,
                              DecodeFormatRow(*format));
-  CORKSCREW_RETURN_IF_ERROR(CheckFormat(format_row, /*read_only=*/false));
+  CORKSCREW_RETURN_IF_ERROR(CheckFormat(format_row, options_.read_only));
   const auto get = [&](absl::string_view name) -> absl::StatusOr<std::string> {
     CORKSCREW_ASSIGN_OR_RETURN(std::optional<std::string> value,
                                store_->Get(Family::kRows, MetaKey(name)));

@@ -36,7 +36,7 @@ absl::Status Run(const char* directory) {
   auto db = corkscrew::Db::Open(directory);
   if (!db.ok()) return db.status();
   auto server =
-      corkscrew::Serve(**db, {.address = "127.0.0.1:0", .token = token});
+      corkscrew::Serve(**db, {.addresses = {"127.0.0.1:0"}, .token = token});
   if (!server.ok()) return server.status();
 
   auto remote = corkscrew::Connect((*server)->address(), {.token = token});

@@ -2,10 +2,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace corkscrew {
 namespace {
@@ -60,6 +62,20 @@ absl::StatusOr<LoopbackAddress> ParseLoopbackAddress(
         "[::1] or localhost, and reach another machine through a tunnel"));
   }
   return parsed;
+}
+
+absl::StatusOr<std::optional<std::string>> ParseUnixAddress(
+    absl::string_view address) {
+  absl::string_view path = address;
+  if (!absl::ConsumePrefix(&path, "unix:")) return std::nullopt;
+  constexpr size_t kMostBytes = sizeof(sockaddr_un::sun_path) - 1;
+  if (path.empty() || path.size() > kMostBytes ||
+      path.find_first_of(absl::string_view("\n\0", 2)) != path.npos) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "address \"", address, "\": want unix:PATH with a path of 1..",
+        kMostBytes, " bytes without line breaks"));
+  }
+  return std::string(path);
 }
 
 }  // namespace corkscrew

@@ -5,6 +5,7 @@
 // token must not cross a network in the clear.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -24,6 +25,11 @@ struct LoopbackAddress {
 // localhost (which means 127.0.0.1).
 //   InvalidArgument  malformed, or not on a loopback interface
 absl::StatusOr<LoopbackAddress> ParseLoopbackAddress(absl::string_view address);
+
+// The path of "unix:PATH", or nullopt if `address` is of another kind.
+//   InvalidArgument  no path, one too long for a socket, or a line break in it
+absl::StatusOr<std::optional<std::string>> ParseUnixAddress(
+    absl::string_view address);
 
 }  // namespace corkscrew
 

@@ -53,7 +53,8 @@ std::string CallName::ToString() const {
 RemoteConnection::RemoteConnection(std::string target,
                                    const ClientOptions& options)
     : target_(std::move(target)),
-      authorization_(absl::StrCat("Bearer ", options.token)),
+      authorization_(
+          options.token.empty() ? "" : absl::StrCat("Bearer ", options.token)),
       timeout_(options.timeout),
       channel_(MakeChannel(target_)),
       admin_(v1::Admin::NewStub(channel_)),
@@ -89,7 +90,9 @@ absl::Status RemoteConnection::Begin(const CallName& name,
   context->set_deadline(absl::ToChronoTime(
       options.deadline == absl::InfiniteFuture() ? now + timeout_
                                                  : options.deadline));
-  context->AddMetadata("authorization", authorization_);
+  if (!authorization_.empty()) {
+    context->AddMetadata("authorization", authorization_);
+  }
   MutexLock lock(&mutex_);
   if (closed_) {
     return absl::FailedPreconditionError("the database is closed");

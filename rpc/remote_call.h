@@ -93,7 +93,7 @@ class RemoteConnection {
 
   // Constant after construction.
   const std::string target_;
-  const std::string authorization_;
+  const std::string authorization_;  // Empty: none is sent.
   const absl::Duration timeout_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Admin::Stub> admin_;

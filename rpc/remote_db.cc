@@ -1,5 +1,7 @@
 #include "rpc/remote_db.h"
 
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +10,7 @@
 #include "rpc/auth.h"
 #include "rpc/convert.h"
 #include "rpc/grpc_lifetime.h"
+#include "rpc/unix_socket.h"
 
 namespace corkscrew {
 
@@ -111,17 +114,32 @@ absl::Status RemoteDb::Close() {
 
 absl::StatusOr<std::unique_ptr<Db>> Connect(absl::string_view target,
                                             const ClientOptions& options) {
-  CORKSCREW_ASSIGN_OR_RETURN(const LoopbackAddress address,
-                             ParseLoopbackAddress(target));
-  if (address.port == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("address \"", target, "\": port 0 is no node's port"));
-  }
-  // A token that no node can have is as wrong as any other.
-  if (!ValidateToken(options.token).ok()) {
-    return absl::UnauthenticatedError(absl::StrCat(
-        "node ", target,
-        options.token.empty() ? ": no token was given" : ": wrong token"));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> path,
+                             ParseUnixAddress(target));
+  std::string address;
+  ClientOptions used = options;
+  if (path.has_value()) {
+    if (!IsOwnSocket(*path)) {
+      return absl::UnavailableError(
+          absl::StrCat("node ", target,
+                       ": there is no socket of this user; is it running?"));
+    }
+    address = std::string(target);
+    used.token.clear();  // Needs none, so it gets none.
+  } else {
+    CORKSCREW_ASSIGN_OR_RETURN(const LoopbackAddress tcp,
+                               ParseLoopbackAddress(target));
+    if (tcp.port == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("address \"", target, "\": port 0 is no node's port"));
+    }
+    // A token that no node can have is as wrong as any other.
+    if (!ValidateToken(options.token).ok()) {
+      return absl::UnauthenticatedError(absl::StrCat(
+          "node ", target,
+          options.token.empty() ? ": no token was given" : ": wrong token"));
+    }
+    address = tcp.ToString();
   }
   if (options.timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(
@@ -130,7 +148,7 @@ absl::StatusOr<std::unique_ptr<Db>> Connect(absl::string_view target,
   }
   StartGrpcForGood();
   auto db = std::make_unique<RemoteDb>(
-      std::make_shared<RemoteConnection>(address.ToString(), options));
+      std::make_shared<RemoteConnection>(std::move(address), used));
   CORKSCREW_RETURN_IF_ERROR(db->Check());
   return db;
 }

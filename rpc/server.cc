@@ -5,10 +5,17 @@
 #include <grpc/grpc.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -21,9 +28,12 @@
 #include "rpc/grpc_lifetime.h"
 #include "rpc/limits.h"
 #include "rpc/service.h"
+#include "rpc/unix_socket.h"
 
 namespace corkscrew {
 namespace {
+
+constexpr size_t kMaxAddresses = 16;
 
 constexpr const char* kServiceNames[] = {
     "corkscrew.v1.Admin", "corkscrew.v1.Collections", "corkscrew.v1.Records",
@@ -46,6 +56,58 @@ class HealthServiceEnabled {
   const bool before_;
 };
 
+// One address to listen on.
+struct Listener {
+  // A TCP address, or a socket file.
+  LoopbackAddress tcp = {};
+  std::unique_ptr<UnixSocketFile> socket = nullptr;
+  std::string path = {};
+  int port = 0;  // 0: not bound. Sockets are given one, which means nothing.
+
+  static absl::StatusOr<std::unique_ptr<Listener>> Parse(
+      const std::string& address) {
+    auto listener = std::make_unique<Listener>();
+    CORKSCREW_ASSIGN_OR_RETURN(const std::optional<std::string> path,
+                               ParseUnixAddress(address));
+    if (!path.has_value()) {
+      CORKSCREW_ASSIGN_OR_RETURN(listener->tcp, ParseLoopbackAddress(address));
+      return listener;
+    }
+    std::error_code error;
+    listener->path = std::filesystem::absolute(*path, error).string();
+    CORKSCREW_ASSIGN_OR_RETURN(listener->socket,
+                               UnixSocketFile::Prepare(listener->path));
+    return listener;
+  }
+
+  void AddTo(const std::string& token, grpc::ServerBuilder* builder) {
+    if (socket != nullptr) {
+      // The mode of the socket lets nobody in but its user.
+      builder->AddListeningPort(absl::StrCat("unix:", socket->private_path()),
+                                grpc::experimental::LocalServerCredentials(UDS),
+                                &port);
+      return;
+    }
+    auto credentials = grpc::experimental::LocalServerCredentials(LOCAL_TCP);
+    credentials->SetAuthMetadataProcessor(std::make_shared<TokenAuth>(token));
+    builder->AddListeningPort(tcp.ToString(), credentials, &port);
+  }
+
+  // Lets clients in and returns what they connect to.
+  absl::StatusOr<std::string> Publish() {
+    if (socket == nullptr) {
+      tcp.port = static_cast<uint16_t>(port);
+      return tcp.ToString();
+    }
+    CORKSCREW_RETURN_IF_ERROR(socket->Publish());
+    return absl::StrCat("unix:", path);
+  }
+};
+
+bool IsTcp(const std::string& address) {
+  return !absl::StartsWith(address, "unix:");
+}
+
 class NodeServer final : public Server {
  public:
   NodeServer(Db& db, const ServerOptions& options)
@@ -54,15 +116,17 @@ class NodeServer final : public Server {
   ~NodeServer() override { Drain(absl::Now() + absl::Seconds(1)); }
 
   // Must be called once, before anything else.
-  absl::Status Start(const LoopbackAddress& address,
-                     const ServerOptions& options) {
+  absl::Status Start(const ServerOptions& options) {
+    std::vector<std::unique_ptr<Listener>> listeners;
+    for (const std::string& address : options.addresses) {
+      CORKSCREW_ASSIGN_OR_RETURN(listeners.emplace_back(),
+                                 Listener::Parse(address));
+    }
     grpc::ServerBuilder builder;
     SetLimits(options, &builder);
-    auto credentials = grpc::experimental::LocalServerCredentials(LOCAL_TCP);
-    credentials->SetAuthMetadataProcessor(
-        std::make_shared<TokenAuth>(options.token));
-    int port = 0;
-    builder.AddListeningPort(address.ToString(), credentials, &port);
+    for (const auto& listener : listeners) {
+      listener->AddTo(options.token, &builder);
+    }
     for (const auto& service : services_) {
       builder.RegisterService(service.get());
     }
@@ -72,27 +136,39 @@ class NodeServer final : public Server {
       HealthServiceEnabled enabled;
       server_ = builder.BuildAndStart();
     }
-    if (server_ == nullptr || port == 0) {
-      return absl::UnavailableError(
-          absl::StrCat("address ", address.ToString(),
-                       ": can not be bound; is another process using it?"));
+    for (const auto& listener : listeners) {
+      if (server_ != nullptr && listener->port != 0) continue;
+      return absl::UnavailableError(absl::StrCat(
+          listeners.size() == 1 ? "address " : "one of the addresses ",
+          absl::StrJoin(options.addresses, ", "),
+          ": can not be bound; is another process using it?"));
     }
-    port_ = port;
-    address_ = LoopbackAddress{.host = address.host,
-                               .port = static_cast<uint16_t>(port)}
-                   .ToString();
+    for (const auto& listener : listeners) {
+      CORKSCREW_ASSIGN_OR_RETURN(addresses_.emplace_back(),
+                                 listener->Publish());
+      if (listener->socket != nullptr) {
+        sockets_.push_back(std::move(listener->socket));
+      } else if (port_ == 0) {
+        port_ = listener->port;
+      }
+    }
     for (const char* name : kServiceNames) {
       server_->GetHealthCheckService()->SetServingStatus(name, true);
     }
-    return absl::OkStatus();
+    return node_.db().Announce(addresses_);
   }
 
   int port() const override { return port_; }
-  const std::string& address() const override { return address_; }
+  const std::vector<std::string>& addresses() const override {
+    return addresses_;
+  }
 
   void Drain(absl::Time deadline) override {
     MutexLock lock(&drain_mutex_);
     if (server_ == nullptr || drained_) return;
+    // Nobody new should come. The Db may be closed already.
+    node_.db().Announce({}).IgnoreError();
+    for (const auto& socket : sockets_) socket->Remove();
     server_->GetHealthCheckService()->SetServingStatus(false);
     node_.Drain(deadline);
     // What is open now is idle: health watches and imports between two Puts,
@@ -135,8 +211,9 @@ class NodeServer final : public Server {
   NodeState node_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
+  std::vector<std::unique_ptr<UnixSocketFile>> sockets_;
   int port_ = 0;
-  std::string address_;
+  std::vector<std::string> addresses_;
 
   Mutex drain_mutex_;
   bool drained_ ABSL_GUARDED_BY(drain_mutex_) = false;
@@ -146,9 +223,14 @@ class NodeServer final : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Serve(Db& db,
                                               const ServerOptions& options) {
-  CORKSCREW_RETURN_IF_ERROR(ValidateToken(options.token));
-  CORKSCREW_ASSIGN_OR_RETURN(const LoopbackAddress address,
-                             ParseLoopbackAddress(options.address));
+  if (options.addresses.empty() || options.addresses.size() > kMaxAddresses) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.addresses.size(),
+                     " addresses to listen on, want 1..", kMaxAddresses));
+  }
+  if (std::any_of(options.addresses.begin(), options.addresses.end(), IsTcp)) {
+    CORKSCREW_RETURN_IF_ERROR(ValidateToken(options.token));
+  }
   if (options.max_deadline < absl::Milliseconds(1) ||
       options.max_deadline > absl::Hours(24)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -157,7 +239,7 @@ absl::StatusOr<std::unique_ptr<Server>> Serve(Db& db,
   }
   StartGrpcForGood();
   auto server = std::make_unique<NodeServer>(db, options);
-  CORKSCREW_RETURN_IF_ERROR(server->Start(address, options));
+  CORKSCREW_RETURN_IF_ERROR(server->Start(options));
   return server;
 }
 

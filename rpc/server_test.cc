@@ -2,8 +2,16 @@
 
 #include "corkscrew/server.h"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <utility>
@@ -63,7 +71,7 @@ class ServerTest : public ::testing::Test {
 TEST_F(ServerTest, PortZeroTakesAFreePortAndSaysWhich) {
   EXPECT_GT(server_->port(), 0);
   EXPECT_EQ(server_->address(), absl::StrCat("127.0.0.1:", server_->port()));
-  auto other = Serve(fake_, {.address = "[::1]:0", .token = kToken});
+  auto other = Serve(fake_, {.addresses = {"[::1]:0"}, .token = kToken});
   if (other.ok()) {  // The machine may have no IPv6.
     EXPECT_EQ((*other)->address(), absl::StrCat("[::1]:", (*other)->port()));
     EXPECT_THAT(Connect((*other)->address(), {.token = kToken}), IsOk());
@@ -72,14 +80,93 @@ TEST_F(ServerTest, PortZeroTakesAFreePortAndSaysWhich) {
 
 TEST_F(ServerTest, APortInUseIsUnavailable) {
   EXPECT_THAT(
-      Serve(fake_, {.address = server_->address(), .token = kToken}),
+      Serve(fake_, {.addresses = {server_->address()}, .token = kToken}),
       StatusIs(absl::StatusCode::kUnavailable, HasSubstr(server_->address())));
 }
 
 TEST_F(ServerTest, OtherAddressesThanLoopbackAreRefused) {
   for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", ""}) {
     EXPECT_THAT(
-        Serve(fake_, {.address = address, .token = kToken}),
+        Serve(fake_, {.addresses = {address}, .token = kToken}),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("address")));
+  }
+}
+
+mode_t ModeOf(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) == 0 ? info.st_mode : 0;
+}
+
+TEST_F(ServerTest, AUnixSocketIsForItsUserAndNeedsNoToken) {
+  const testing::TempDir dir;
+  const std::string path = dir.path() + "/node";
+  const std::string address = "unix:" + path;
+  {
+    auto server = Serve(fake_, {.addresses = {address}});
+    ASSERT_THAT(server, IsOk());
+    EXPECT_EQ((*server)->addresses(), std::vector<std::string>{address});
+    EXPECT_EQ((*server)->port(), 0);
+    EXPECT_EQ(ModeOf(path), S_IFSOCK | 0600);
+    auto db = Connect(address, {});
+    ASSERT_THAT(db, IsOk());
+    EXPECT_THAT((*db)->OpenCollection("docs"), IsOk());
+    // The private directory is gone.
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()),
+                            std::filesystem::directory_iterator()),
+              1);
+    EXPECT_THAT(Serve(fake_, {.addresses = {address}}),
+                StatusIs(absl::StatusCode::kUnavailable, HasSubstr(path)));
+    EXPECT_THAT(Connect(address, {}), IsOk());
+  }
+  EXPECT_EQ(ModeOf(path), 0u);
+  EXPECT_THAT(Connect(address, {}),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr(path)));
+}
+
+TEST_F(ServerTest, ASocketThatADeadProcessLeftIsReplacedAnotherFileIsNot) {
+  const testing::TempDir dir;
+  const std::string path = dir.path() + "/node";
+  sockaddr_un stale = {};
+  stale.sun_family = AF_UNIX;
+  path.copy(stale.sun_path, sizeof(stale.sun_path) - 1);
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&stale), sizeof(stale)), 0);
+  ASSERT_EQ(listen(fd, 1), 0);
+  close(fd);
+  {
+    auto server = Serve(fake_, {.addresses = {"unix:" + path}});
+    ASSERT_THAT(server, IsOk());
+    EXPECT_THAT(Connect("unix:" + path, {}), IsOk());
+  }
+  std::ofstream(path) << "precious";
+  EXPECT_THAT(Serve(fake_, {.addresses = {"unix:" + path}}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(path)));
+  EXPECT_EQ(std::filesystem::file_size(path), 8u);
+}
+
+TEST_F(ServerTest, TcpBesideAUnixSocketStillWantsTheToken) {
+  const testing::TempDir dir;
+  const std::string unix_address = "unix:" + dir.path() + "/node";
+  EXPECT_THAT(Serve(fake_, {.addresses = {unix_address, "127.0.0.1:0"}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("token")));
+  auto server = Serve(
+      fake_, {.addresses = {unix_address, "127.0.0.1:0"}, .token = kToken});
+  ASSERT_THAT(server, IsOk());
+  ASSERT_EQ((*server)->addresses().size(), 2u);
+  EXPECT_THAT(Connect((*server)->addresses()[0], {}), IsOk());
+  EXPECT_THAT(Connect((*server)->addresses()[1], {.token = kToken}), IsOk());
+  for (const char* token : {"", "wrong-token-0123456789"}) {
+    EXPECT_THAT(
+        Connect((*server)->addresses()[1], {.token = token}),
+        StatusIs(absl::StatusCode::kUnauthenticated, HasSubstr("token")));
+  }
+}
+
+TEST_F(ServerTest, ASocketPathThatIsTooLongIsRefused) {
+  for (const std::string& path : {std::string(), "/" + std::string(107, 'x'),
+                                  "/" + std::string(97, 'x') + "/s"}) {
+    EXPECT_THAT(
+        Serve(fake_, {.addresses = {"unix:" + path}}),
         StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("address")));
   }
 }

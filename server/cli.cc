@@ -16,8 +16,9 @@ namespace corkscrew {
 namespace {
 
 constexpr char kFooter[] =
-    R"(TARGET is the directory of a database, or host:port of a node (corkscrewd).
-A directory is held by one process at a time; a node serves many.
+    R"(TARGET is the directory of a database, or host:port or unix:PATH of a node
+(corkscrewd). A directory is held by one process at a time: a command connects to
+the node that holds it, or waits up to 30 s for another command to end.
 
 Filters (--filter) are conditions on metadata, joined by and, or, not and
 parentheses:

@@ -24,8 +24,9 @@
 namespace corkscrew {
 
 void AddTarget(CLI::App& verb, CommandContext& context) {
-  verb.add_option("TARGET", context.target.target,
-                  "Directory of a database, or host:port of a node")
+  verb.add_option(
+          "TARGET", context.target.target,
+          "Directory of a database, or host:port or unix:PATH of a node")
       ->type_name("")
       ->required();
   verb.add_option("--token-file", context.target.token_file,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -24,9 +25,10 @@ namespace {
 
 constexpr char kFooter[] =
     R"(Every option can also be set by the variable named beside it; the option wins.
-Serves loopback addresses only, until TLS exists. Prints one line on standard
-output when it answers: corkscrewd ready on HOST:PORT. Logs JSON lines on
-standard error. SIGTERM or SIGINT: running calls finish, then exit code 0; a
+Serves loopback addresses, until TLS exists, and unix sockets, which only its user
+can connect to and need no token; always the socket DIR/socket, for processes
+that find the directory held. Prints a line per --listen on standard output when
+it answers: corkscrewd ready on ADDRESS. Logs JSON lines on standard error. SIGTERM or SIGINT: running calls finish, then exit code 0; a
 second signal stops at once.
 
 Exit codes: 0 stopped by a signal, 1 error, 2 the command line is wrong.
@@ -82,23 +84,39 @@ int main(int argc, char** argv) {
       ->type_name("DIR")
       ->required();
   app.add_option("--listen", options.listen,
-                 "Loopback address; port 0 takes a free one")
+                 "Loopback address HOST:PORT, port 0 takes a free one; or "
+                 "unix:PATH. May be given several times")
       ->envname("CORKSCREWD_LISTEN")
-      ->type_name("HOST:PORT")
+      ->type_name("ADDRESS")
+      ->delimiter(',')
+      ->allow_extra_args(false)
       ->default_str("127.0.0.1:7700");
   app.add_option("--token-file", options.token_file,
-                 "File with the token that every call must carry, mode 600")
+                 "File with the token that every call over TCP must carry, "
+                 "mode 600; required with a TCP address")
       ->envname("CORKSCREWD_TOKEN_FILE")
-      ->type_name("FILE")
-      ->required();
+      ->type_name("FILE");
+  app.add_option("--backup-dir", options.backup_directory,
+                 "Directory below which clients may have snapshots and backups "
+                 "made; else they may not")
+      ->envname("CORKSCREWD_BACKUP_DIR")
+      ->type_name("DIR")
+      ->check(CLI::ExistingDirectory);
   app.add_option("--model-dir", model_dir,
                  "Where to look for models first; then CORKSCREW_MODEL_DIR and "
                  "the installed ones")
       ->envname("CORKSCREWD_MODEL_DIR")
       ->type_name("DIR");
-  options.listen = "127.0.0.1:7700";
   try {
     app.parse(argc, argv);
+    if (options.listen.empty()) options.listen = {"127.0.0.1:7700"};
+    const bool tcp = std::any_of(options.listen.begin(), options.listen.end(),
+                                 [](const std::string& address) {
+                                   return address.rfind("unix:", 0) != 0;
+                                 });
+    if (tcp && options.token_file.empty()) {
+      throw CLI::RequiredError("--token-file");
+    }
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }

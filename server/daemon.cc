@@ -1,11 +1,15 @@
 #include "server/daemon.h"
 
+#include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <ostream>
 #include <string>
+#include <system_error>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "corkscrew/db.h"
@@ -15,14 +19,32 @@
 #include "server/token_file.h"
 
 namespace corkscrew {
+namespace {
+
+// The address in the directory itself; empty if its path is too long for the
+// system, which takes about 100 bytes.
+std::string OwnSocket(const std::string& data) {
+  constexpr size_t kMostBytes = 100;
+  std::error_code error;
+  const std::string path =
+      std::filesystem::absolute(std::filesystem::path(data) / "socket", error)
+          .lexically_normal()
+          .string();
+  return path.size() > kMostBytes ? "" : absl::StrCat("unix:", path);
+}
+
+}  // namespace
 
 absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
                        JsonLog& log, std::function<absl::Time()> now,
                        const std::function<std::string()>& wait_for_stop) {
   ServerOptions server_options;
-  server_options.address = options.listen;
-  CORKSCREW_ASSIGN_OR_RETURN(server_options.token,
-                             ReadTokenFile(options.token_file));
+  server_options.addresses = options.listen;
+  server_options.backup_directory = options.backup_directory;
+  if (!options.token_file.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(server_options.token,
+                               ReadTokenFile(options.token_file));
+  }
   Options db_options;
   db_options.embedders = ModelDirectories(options.model_path);
   const absl::Time start = now();
@@ -30,10 +52,21 @@ absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
                              Db::Open(options.data, db_options));
   log.Info("opened", {{"data", options.data},
                       {"ms", absl::ToInt64Milliseconds(now() - start)}});
+  const std::string own_socket = OwnSocket(options.data);
+  if (own_socket.empty()) {
+    log.Info("no_own_socket",
+             {{"reason", "the path of the directory is long"}});
+  } else {
+    server_options.addresses.push_back(own_socket);
+  }
   CORKSCREW_ASSIGN_OR_RETURN(std::unique_ptr<Server> server,
                              Serve(*db, server_options));
-  log.Info("ready", {{"address", server->address()}});
-  ready << "corkscrewd ready on " << server->address() << std::endl;
+  for (size_t i = 0; i < server->addresses().size(); ++i) {
+    const std::string& address = server->addresses()[i];
+    log.Info("ready", {{"address", address}});
+    if (i >= options.listen.size()) break;
+    ready << "corkscrewd ready on " << address << std::endl;
+  }
 
   const std::string reason = wait_for_stop();
   log.Info("draining", {{"reason", reason}});

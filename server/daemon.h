@@ -15,9 +15,13 @@
 namespace corkscrew {
 
 struct DaemonOptions {
-  std::string data = {};        // Directory; created if missing.
-  std::string listen = {};      // host:port; port 0 takes a free one.
-  std::string token_file = {};  // What every call must carry.
+  std::string data = {};  // Directory; created if missing.
+  // ServerOptions::addresses, at least one. The node also listens on the socket
+  // file "socket" in the directory, for OpenOrConnect().
+  std::vector<std::string> listen = {};
+  // What every call over TCP must carry. Needed with a TCP address only.
+  std::string token_file = {};
+  std::string backup_directory = {};         // ServerOptions::backup_directory
   std::vector<std::string> model_path = {};  // Directories of models.
 };
 
@@ -27,7 +31,8 @@ inline constexpr absl::Duration kDrainTime = absl::Seconds(20);
 
 // Serves until `wait_for_stop` returns, then drains and closes.
 // `wait_for_stop` is called once, when calls are answered; it returns why to
-// stop ("SIGTERM"). Prints "corkscrewd ready on HOST:PORT" to `ready` then.
+// stop ("SIGTERM"). Prints a line "corkscrewd ready on ADDRESS" for each of
+// `listen` to `ready` then.
 //   or an error of ReadTokenFile(), Db::Open(), Serve() or Db::Close()
 absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
                        JsonLog& log, std::function<absl::Time()> now,

@@ -184,14 +184,19 @@ class EndToEndTest(unittest.TestCase):
             self.assertEqual(local[0], remote[0])
             self.assertEqual(local[2], remote[2])
 
-        # The node holds the directory, and says so; then it gives it back.
-        _, err = run("count", self.dir / "served", "words", code=1)
-        self.assertIn(str(node.process.pid), err)
+        # The node holds the directory: a command on it connects to the node,
+        # without a token. Then the node gives it back.
+        self.assertEqual(run("count", self.dir / "served", "words")[0],
+                         f"{len(self.records)}\n")
+        socket = self.dir / "served" / "socket"
+        self.assertEqual(socket.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(run("count", f"unix:{socket}", "words")[0],
+                         f"{len(self.records)}\n")
         code, out, log = node.stop()
         self.assertEqual((code, out), (0, ""))
         events = [json.loads(line) for line in log.splitlines()]
         self.assertEqual([e["event"] for e in events],
-                         ["opened", "ready", "draining", "stopped"])
+                         ["opened", "ready", "ready", "draining", "stopped"])
         for event in events:
             self.assertRegex(event["ts"], r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
             self.assertEqual(event["level"], "info")

@@ -1,5 +1,6 @@
 // What binds the command line to the world.
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,10 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "corkscrew/client.h"
 #include "corkscrew/db.h"
 #include "corkscrew/embedder.h"
+#include "corkscrew/open_or_connect.h"
 #include "server/cli.h"
 #include "server/command.h"
 #include "server/model_path.h"
@@ -34,23 +37,29 @@ absl::StatusOr<std::shared_ptr<const Embedder>> LoadModel(
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Db>> OpenTarget(const TargetOptions& options) {
+  ClientOptions remote;
+  remote.timeout = options.timeout;
+  if (!options.token_file.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(remote.token, ReadTokenFile(options.token_file));
+  }
   if (!IsNodeAddress(options.target)) {
+    // A command that holds the directory is soon done; a program may not be.
+    constexpr absl::Duration kLongestWait = absl::Seconds(30);
     Options local;
     local.create_if_missing = options.create_if_missing;
     local.threads = options.threads;
     local.now = options.now;
     local.embedders = ModelDirectories(options.model_path);
-    return Db::Open(options.target, local);
+    local.lock_timeout = std::min(options.timeout, kLongestWait);
+    return OpenOrConnect(options.target, local, remote);
   }
-  if (options.token_file.empty()) {
+  if (options.token_file.empty() &&
+      !absl::StartsWith(options.target, "unix:")) {
     return absl::InvalidArgumentError(
         absl::StrCat("node \"", options.target,
                      "\" needs a token: give --token-file FILE or set "
                      "CORKSCREW_TOKEN_FILE"));
   }
-  ClientOptions remote;
-  CORKSCREW_ASSIGN_OR_RETURN(remote.token, ReadTokenFile(options.token_file));
-  remote.timeout = options.timeout;
   return Connect(options.target, remote);
 }
 

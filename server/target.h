@@ -20,20 +20,22 @@ namespace corkscrew {
 struct TargetOptions {
   std::string target = {};
   bool create_if_missing = false;  // A directory only.
-  std::string token_file = {};     // A node only; required there.
+  std::string token_file = {};     // A node over TCP only; required there.
   absl::Duration timeout = absl::InfiniteDuration();  // Of a call to a node.
   std::vector<std::string> model_path = {};           // A directory only.
   size_t threads = 0;  // As Options::threads. A directory only.
   std::function<absl::Time()> now = nullptr;  // Options::now; a directory only.
 };
 
-// Whether `target` is "host:port": a port of digits behind the last colon and
-// no "/" anywhere. A directory of such a name is written "./name:1".
+// Whether `target` is "unix:PATH", or "host:port": a port of digits behind the
+// last colon and no "/" anywhere. A directory of such a name is written
+// "./name:1".
 bool IsNodeAddress(absl::string_view target);
 
-// Opens the directory or connects to the node.
-//   InvalidArgument  a node without a token file
-//   or an error of Db::Open(), Connect() or ReadTokenFile()
+// Opens the directory, or connects to the node that holds it (OpenOrConnect());
+// or connects to the node that is named.
+//   InvalidArgument  a node over TCP without a token file
+//   or an error of OpenOrConnect(), Connect() or ReadTokenFile()
 absl::StatusOr<std::unique_ptr<Db>> OpenTarget(const TargetOptions& options);
 
 }  // namespace corkscrew

@@ -6,8 +6,8 @@ namespace corkscrew {
 namespace {
 
 TEST(TargetTest, HostAndPortAreANodeEverythingElseADirectory) {
-  for (const char* const node :
-       {"127.0.0.1:7700", "localhost:0", "[::1]:7700", "host:65535"}) {
+  for (const char* const node : {"127.0.0.1:7700", "localhost:0", "[::1]:7700",
+                                 "host:65535", "unix:/run/notes", "unix:a"}) {
     EXPECT_TRUE(IsNodeAddress(node)) << node;
   }
   for (const char* const directory :

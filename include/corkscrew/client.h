@@ -14,12 +14,13 @@
 namespace corkscrew {
 
 struct ClientOptions {
-  std::string token = {};  // Bearer token of the node.
+  std::string token = {};  // Bearer token of the node; not for "unix:PATH".
   // Time limit of a call without CallOptions::deadline.
   absl::Duration timeout = absl::Seconds(30);
 };
 
-// Connects to the node at `target` ("host:port") and checks the token.
+// Connects to the node at `target` ("host:port", or "unix:PATH" on the same
+// machine, as the same user) and checks the token.
 //   InvalidArgument  malformed, or not on a loopback interface: a token must
 //                    not cross a network until connections are encrypted
 // The result has the outcomes of a local Db, and also

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -13,13 +14,19 @@
 namespace corkscrew {
 
 struct ServerOptions {
-  // "host:port" on a loopback interface; port 0 takes a free one. Another
-  // address is InvalidArgument until TLS exists.
-  std::string address = "127.0.0.1:0";
-  // Token that every call must carry ("authorization: Bearer TOKEN"), 16..256
-  // printable ASCII characters without spaces. Required. Only the standard
-  // health service answers without it.
+  // Where to listen, one or more:
+  // - "host:port" on a loopback interface; port 0 takes a free one. Another
+  //   address is InvalidArgument until TLS exists.
+  // - "unix:PATH": a socket that only this user can connect to (mode 0600), so
+  //   that calls need no token. A socket that a dead process left is replaced.
+  std::vector<std::string> addresses = {"127.0.0.1:0"};
+  // Token that every call over TCP must carry ("authorization: Bearer TOKEN"),
+  // 16..256 printable ASCII characters without spaces. Required with a TCP
+  // address. Only the standard health service answers without it.
   std::string token = {};
+  // Directory that must exist, below which clients may have snapshots and
+  // backups made, by name. Empty: they may not.
+  std::string backup_directory = {};
   // Longest deadline of a call; one without a deadline gets this one.
   absl::Duration max_deadline = absl::Minutes(5);
 };
@@ -29,8 +36,12 @@ class Server {
  public:
   virtual ~Server() = default;
 
-  virtual int port() const = 0;                    // The real port.
-  virtual const std::string& address() const = 0;  // "host:port" to connect to.
+  // Of the first TCP address, the real one; 0 if there is none.
+  virtual int port() const = 0;
+  // What Connect() takes: in the order of ServerOptions::addresses, ports and
+  // paths resolved.
+  virtual const std::vector<std::string>& addresses() const = 0;
+  const std::string& address() const { return addresses().front(); }
 
   // Health turns NOT_SERVING, new calls are refused, running ones may finish
   // until `deadline`, then they are cancelled. Returns when none is left.
@@ -39,8 +50,9 @@ class Server {
 };
 
 // Serves `db`, which is borrowed and must outlive the server.
-//   InvalidArgument  address, or token outside its range
-//   Unavailable      the address can not be bound
+//   InvalidArgument     an address, or token outside its range
+//   FailedPrecondition  a file that is not a socket is at the path of one
+//   Unavailable         an address can not be bound
 absl::StatusOr<std::unique_ptr<Server>> Serve(Db& db,
                                               const ServerOptions& options);
 
