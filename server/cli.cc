@@ -34,6 +34,9 @@ Exit codes:
   3  done, but some input was bad and left out
   4  a database, collection, record or model that was named is not there
   5  the node can not be reached or was too slow; try again
+  6  check: something follows from the rest and can be repaired
+  7  acknowledged data is lost or damaged
+  8  check: the database can not be read
 
 Examples:
   corkscrew collection create notes.db notes
@@ -45,6 +48,8 @@ ExitCode CodeOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kNotFound:
       return ExitCode::kNotFound;
+    case absl::StatusCode::kDataLoss:
+      return ExitCode::kDataLoss;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
       return ExitCode::kUnavailable;
@@ -75,6 +80,7 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   AddEncodeCommand(app, context);
   AddRecallCommand(app, context);
   AddBenchCommand(app, context);
+  AddCheckCommands(app, context);
   try {
     // CLI11 takes the arguments from the back.
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

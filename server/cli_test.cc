@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/testing.h"
+#include "corkscrew/check.h"
 #include "corkscrew/collection.h"
 #include "corkscrew/embedder.h"
 #include "corkscrew/quantizer.h"
@@ -540,6 +541,84 @@ TEST_F(CliTest, EncodeWritesCanonicalRecords) {
   EXPECT_FALSE(std::filesystem::exists(out + ".partial"));
   EXPECT_EQ(Run({"encode", "--codebook", "2", in, out}), 1);
   EXPECT_EQ(Run({"encode", in, dir_.path() + "/none/out"}), 4);
+}
+
+TEST_F(CliTest, CheckPrintsFindingsAndItsExitCodeSaysHowBadItIs) {
+  CheckReport report;
+  system_.check =
+      [&](absl::string_view directory,
+          const CheckOptions& options) -> absl::StatusOr<CheckReport> {
+    EXPECT_EQ(directory, "notes.db");
+    EXPECT_TRUE(options.deep);
+    return report;
+  };
+  report.collections = 2;
+  report.records = 3;
+  report.versions = 4;
+  EXPECT_EQ(Run({"check", "notes.db", "--deep"}), 0);
+  EXPECT_EQ(out_, "clean: 2 collections, 3 records, 4 versions\n");
+  report.found = 2;
+  report.findings = {
+      {CheckStatus::kRepairable, "row 68", "K2", "no head", "repair it"}};
+  const std::pair<CheckStatus, int> codes[] = {{CheckStatus::kRepairable, 6},
+                                               {CheckStatus::kDataLoss, 7},
+                                               {CheckStatus::kUnreadable, 8}};
+  for (const auto& [status, code] : codes) {
+    report.status = status;
+    EXPECT_EQ(Run({"check", "notes.db", "--deep"}), code);
+    EXPECT_THAT(out_, HasSubstr("repairable: row 68: K2: no head\n"
+                                "  repair it\nand 1 more\n"));
+  }
+  report.status = CheckStatus::kRepairable;
+  EXPECT_EQ(Run({"check", "notes.db", "--deep", "--json"}), 6);
+  EXPECT_EQ(out_,
+            "{\"status\":\"repairable\",\"found\":2,\"collections\":2,"
+            "\"records\":3,\"versions\":4,\"findings\":[{\"severity\":"
+            "\"repairable\",\"where\":\"row 68\",\"invariant\":\"K2\","
+            "\"what\":\"no head\",\"advice\":\"repair it\"}]}\n");
+}
+
+TEST_F(CliTest, RepairSaysWhatWouldBeLostAndWritesOnlyWithApply) {
+  RepairOptions given;
+  RepairReport report;
+  report.target = "notes.db.repaired";
+  report.actions = {"2 heads are made anew"};
+  report.lost = {{"notes", "a", {5, {}, 7, 9}}};
+  system_.repair =
+      [&](absl::string_view,
+          const RepairOptions& options) -> absl::StatusOr<RepairReport> {
+    given = options;
+    if (!options.dry_run && !options.accept_loss) {
+      return absl::DataLossError("1 version");
+    }
+    return report;
+  };
+  EXPECT_EQ(Run({"repair", "notes.db"}), 0);
+  EXPECT_TRUE(given.dry_run);
+  EXPECT_THAT(out_, HasSubstr("2 heads are made anew\n"));
+  EXPECT_THAT(out_, HasSubstr("lost: collection \"notes\", \"a\", origin "));
+  EXPECT_THAT(out_, HasSubstr("/7 seq 9\n"));
+  EXPECT_THAT(out_, HasSubstr("nothing was written"));
+  EXPECT_EQ(Run({"repair", "notes.db", "--apply"}), 7);
+  EXPECT_EQ(Run({"repair", "notes.db", "--apply", "--accept-loss", "--to",
+                 "saved", "--json"}),
+            0);
+  EXPECT_FALSE(given.dry_run);
+  EXPECT_EQ(given.target, "saved");
+  EXPECT_THAT(out_, HasSubstr("\"applied\":true"));
+  EXPECT_THAT(out_, HasSubstr("\"id\":\"a\""));
+}
+
+TEST_F(CliTest, UpgradeSaysWhatItDid) {
+  UpgradeReport report;
+  system_.upgrade = [&](absl::string_view) -> absl::StatusOr<UpgradeReport> {
+    return report;
+  };
+  EXPECT_EQ(Run({"upgrade", "notes.db"}), 0);
+  EXPECT_THAT(out_, HasSubstr("nothing to upgrade"));
+  report.changed = true;
+  EXPECT_EQ(Run({"upgrade", "notes.db", "--json"}), 0);
+  EXPECT_EQ(out_, "{\"from_version\":0,\"to_version\":0,\"changed\":true}\n");
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "corkscrew/check.h"
 #include "corkscrew/collection.h"
 #include "corkscrew/db.h"
 #include "corkscrew/embedder.h"
@@ -32,6 +33,10 @@ enum class ExitCode {
   kBadLines = 3,  // Done, but some input lines were bad and left out.
   kNotFound = 4,  // A database, collection, record or model named is not there.
   kUnavailable = 5,  // A node can not be reached or was too slow; try again.
+  // What a check found; see CheckStatus.
+  kRepairable = 6,
+  kDataLoss = 7,
+  kUnreadable = 8,
 };
 
 // What the commands reach the world with. A test gives its own.
@@ -45,6 +50,14 @@ struct CommandSystem {
   std::function<std::vector<std::string>(absl::string_view model_dir)>
       model_path;
   std::function<absl::Time()> now;
+  std::function<absl::StatusOr<CheckReport>(absl::string_view directory,
+                                            const CheckOptions&)>
+      check;
+  std::function<absl::StatusOr<RepairReport>(absl::string_view directory,
+                                             const RepairOptions&)>
+      repair;
+  std::function<absl::StatusOr<UpgradeReport>(absl::string_view directory)>
+      upgrade;
 };
 
 // State of one invocation.
@@ -99,6 +112,7 @@ void AddEmbedCommand(CLI::App& app, CommandContext& context);
 void AddEncodeCommand(CLI::App& app, CommandContext& context);
 void AddBenchCommand(CLI::App& app, CommandContext& context);
 void AddRecallCommand(CLI::App& app, CommandContext& context);
+void AddCheckCommands(CLI::App& app, CommandContext& context);
 
 }  // namespace corkscrew
 

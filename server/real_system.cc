@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "corkscrew/check.h"
 #include "corkscrew/client.h"
 #include "corkscrew/db.h"
 #include "corkscrew/embedder.h"
@@ -69,6 +70,9 @@ CommandSystem RealSystem() {
   system.load_model = LoadModel;
   system.model_path = SystemModelPath;
   system.now = absl::Now;
+  system.check = CheckDatabase;
+  system.repair = RepairDatabase;
+  system.upgrade = UpgradeDatabase;
   return system;
 }
 
