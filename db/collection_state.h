@@ -3,12 +3,19 @@
 
 // What is in memory of one collection.
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "base/mutex.h"
 #include "corkscrew/embedder.h"
 #include "corkscrew/record.h"
@@ -16,6 +23,14 @@
 #include "db/rows.h"
 
 namespace corkscrew {
+
+// A version that can not be read; alive for Lamport times [born, died).
+struct DamagedVersion {
+  std::string id = {};
+  std::string key = {};  // Of its body.
+  Lamport born = 0;
+  Lamport died = std::numeric_limits<Lamport>::max();
+};
 
 // Thread-safe, but `writer` belongs to the commit leader.
 class CollectionState {
@@ -58,6 +73,25 @@ class CollectionState {
     published_.store(lamport, std::memory_order_release);
   }
 
+  // Versions whose bodies are damaged: the index does not have them, so a
+  // search at a moment at which one is alive has no answer.
+  void AddDamage(DamagedVersion damage) {
+    MutexLock lock(&mutex_);
+    damage_.push_back(std::move(damage));
+    damaged_ = damage_.size();
+  }
+  // A version of `id` begins at `lamport` and ends the one before.
+  void EndDamage(absl::string_view id, Lamport lamport) {
+    if (damaged_ == 0) return;
+    MutexLock lock(&mutex_);
+    for (DamagedVersion& damage : damage_) {
+      if (damage.id == id) damage.died = std::min(damage.died, lamport);
+    }
+  }
+  size_t damaged() const { return damaged_; }
+  //   DataLoss  one is alive at `at`; names its record and row
+  absl::Status CheckDamage(Lamport at) const;
+
   // Held versions, and records whose current version is a tombstone.
   std::atomic<uint64_t> versions = 0;
   std::atomic<uint64_t> tombstones = 0;
@@ -81,6 +115,8 @@ class CollectionState {
   mutable Mutex mutex_;
   std::shared_ptr<Index> index_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Embedder> embedder_ ABSL_GUARDED_BY(mutex_);
+  std::vector<DamagedVersion> damage_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<size_t> damaged_ = 0;
 };
 
 }  // namespace corkscrew

@@ -506,6 +506,7 @@ void CommitLeader::Apply(const Group& group) {
         entry.original = item.original;
       }
       index->Add(entry);
+      state.EndDamage(key.id, key.lamport);
     }
   }
   for (const WriteCommit* commit : group.writes) {

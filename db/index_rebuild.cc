@@ -44,6 +44,7 @@ struct Row {
   std::string value;
   BodyKey body_key = {};
   Version version = {};
+  bool damaged = false;  // Its place is known, its body can not be read.
   // What the index takes.
   bool tombstone = false;
   Metadata metadata = {};
@@ -89,7 +90,7 @@ absl::Status Decode(const VersionReader& reader,
 
 IndexEntry EntryOf(const Row& row) {
   return {.body = &row.body_key,
-          .metadata = row.tombstone ? nullptr : &row.metadata,
+          .metadata = row.tombstone || row.damaged ? nullptr : &row.metadata,
           .code = row.code,
           .scalars = row.scalars,
           .original = row.original};
@@ -134,6 +135,10 @@ class Rebuild {
       if (status.ok() && rows.empty()) return;
       for (size_t i = 0; status.ok() && i < rows.size(); ++i) {
         status = Decode(reader_, collection_, *index_, &rows[i]);
+        // One bad body does not keep the database closed: it is remembered.
+        rows[i].damaged =
+            absl::IsDataLoss(status) && rows[i].version != Version{};
+        if (rows[i].damaged) status = absl::OkStatus();
         if (!status.ok()) {
           status = reader_.Damaged(rows[i].key, status);
         }
@@ -182,6 +187,12 @@ class Rebuild {
       const bool last = i + 1 == rows->size() ||
                         (*rows)[i + 1].body_key.id != row.body_key.id;
       if (last && row.tombstone) ++tombstones_;
+      if (row.damaged) {
+        // In the index it ends the version before, and is none itself.
+        DamagedVersion damage{row.body_key.id, row.key, row.body_key.lamport};
+        if (!last) damage.died = (*rows)[i + 1].body_key.lamport;
+        collection_.AddDamage(std::move(damage));
+      }
     }
     versions_ += rows->size();
     return true;
@@ -252,6 +263,7 @@ absl::Status IndexFeed(const Store& store, const OriginTable& origins,
       const absl::Status decoded = Decode(reader, *collection, *index, &row);
       if (!decoded.ok()) return reader.Damaged(row.key, decoded);
       index->Add(EntryOf(row));
+      collection->EndDamage(row.body_key.id, row.body_key.lamport);
     }
     *last = position;
   }

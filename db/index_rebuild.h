@@ -12,8 +12,9 @@
 namespace corkscrew {
 
 // Fills the empty index of `collection` from its bodies with `threads` threads,
-// publishes it at the collection's clock, and counts versions and tombstones.
-//   DataLoss  a body is damaged, or newer than the clock; names its key
+// publishes it at the collection's clock, and counts versions and tombstones. A
+// damaged body is left out and added to the collection's damage.
+//   DataLoss  a body is newer than the clock, or a table can not be read
 absl::Status RebuildIndex(const Store& store, const OriginTable& origins,
                           size_t threads, CollectionState* collection);
 

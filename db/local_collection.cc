@@ -154,6 +154,9 @@ absl::StatusOr<std::vector<SearchReply>> LocalCollection::SearchAll(
         absl::Status(added.code(), absl::StrCat(query, added.message()))));
   }
   CORKSCREW_RETURN_IF_ERROR(AfterRead(Named(preparation.Embed())));
+  for (const IndexQuery& query : preparation.queries()) {
+    CORKSCREW_RETURN_IF_ERROR(Named(state_->CheckDamage(*query.at)));
+  }
   const StoreOriginals originals(engine_->store(), engine_->origins(), *state_);
   absl::Status ended = absl::OkStatus();
   const auto cancelled = [&] {
@@ -274,6 +277,7 @@ absl::StatusOr<size_t> LocalCollection::Count(const Filter& filter,
   CORKSCREW_RETURN_IF_ERROR(Named(ValidateFilter(filter)));
   CORKSCREW_ASSIGN_OR_RETURN(const Lamport moment, Resolve(at));
   CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<Index> index, LiveIndex());
+  CORKSCREW_RETURN_IF_ERROR(Named(state_->CheckDamage(moment)));
   return index->Count(&filter, moment);
 }
 

@@ -270,19 +270,62 @@ TEST_F(LocalDbTest, DroppingRemovesTheRowsAndLeavesARecordOfWhatWasSeen) {
   EXPECT_THAT(std::string(body->text), EndsWith(" 2\n"));
 }
 
-TEST_F(LocalDbTest, ADamagedBodyIsDataLossThatNamesItsRow) {
+TEST_F(LocalDbTest, ADamagedBodyIsDataLossWhereItMattersAndNowhereElse) {
   {
     auto db = Open();
-    ASSERT_THAT(PutOne(**db->CreateCollection("c", {.dim = 2}), "a", {1, 0}),
-                IsOk());
+    auto c = *db->CreateCollection("c", {.dim = 2});
+    ASSERT_THAT(PutOne(*c, "b", {0, 1}), IsOk());
+    ASSERT_THAT(PutOne(*c, "a", {1, 0}), IsOk());
+    ASSERT_THAT(PutOne(*c, "a", {1, 1}), IsOk());
+    ASSERT_THAT(PutOne(*c, "b", {1, 2}), IsOk());
+    ASSERT_THAT(
+        PutOne(**db->CreateCollection("other", {.dim = 2}), "x", {1, 0}),
+        IsOk());
   }
-  const std::string key = BodyRowKey(1, {0, "a", 1, 0, 1});
+  const std::string key = BodyRowKey(1, {0, "a", 3, 0, 3});
   Edit([&](WriteBatch& batch) {
     batch.Put(Family::kBodies, key, "not what was written");
   });
-  EXPECT_THAT(Db::Open(path()),
-              StatusIs(absl::StatusCode::kDataLoss,
-                       HasSubstr(absl::BytesToHexString(key))));
+  const auto damaged = StatusIs(
+      absl::StatusCode::kDataLoss,
+      AllOf(HasSubstr("\"a\""), HasSubstr(absl::BytesToHexString(key))));
+  for (int i = 0; i < 2; ++i) {
+    auto db = Open();
+    ASSERT_NE(db, nullptr);
+    auto c = *db->OpenCollection("c");
+    // No search at which it is alive leaves it out in silence.
+    Query query = Query::Vector({1, 0});
+    EXPECT_THAT(c->Search(query), damaged);
+    EXPECT_THAT(c->Count(), damaged);
+    query.at = Moment::At(3);
+    EXPECT_THAT(c->Search(query), damaged);
+    EXPECT_THAT(c->Get({"a"}),
+                StatusIs(absl::StatusCode::kDataLoss,
+                         HasSubstr(absl::BytesToHexString(key))));
+    // Other moments, records and collections answer.
+    query.at = Moment::At(2);
+    const auto before = c->Search(query);
+    ASSERT_THAT(before, IsOk());
+    EXPECT_THAT(Ids(*before), ElementsAre("a", "b"));
+    EXPECT_THAT(c->Get({"b"}), IsOk());
+    EXPECT_THAT((*db->OpenCollection("other"))->Search(Query::Vector({1, 0})),
+                IsOk());
+  }
+  // A new version ends it.
+  for (int i = 0; i < 2; ++i) {
+    auto db = Open();
+    auto c = *db->OpenCollection("c");
+    if (i == 0) {
+      ASSERT_THAT(PutOne(*c, "a", {2, 1}), IsOk());
+    }
+    const auto now = c->Search(Query::Vector({1, 0}));
+    ASSERT_THAT(now, IsOk());
+    EXPECT_THAT(Ids(*now), ElementsAre("a", "b"));
+    EXPECT_THAT(c->Count(), IsOk());
+    Query query = Query::Vector({1, 0});
+    query.at = Moment::At(4);
+    EXPECT_THAT(c->Search(query), damaged);
+  }
 }
 
 TEST_F(LocalDbTest, ACopiedDirectoryIsAnotherIncarnationOfTheSameReplica) {
