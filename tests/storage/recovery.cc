@@ -70,14 +70,15 @@ CaseResult RunRecovery(uint64_t seed, uint64_t number) {
     if (!wrong.empty()) return wrong;
     // Opening again and again adds nothing.
     size_t first = 0;
-    for (int again = 0; again < 4; ++again) {
+    for (int again = 0; again < 10; ++again) {
       db.Kill();
       db.disk().Restart();
       wrong = OpenAndCheck(&db);
       if (!wrong.empty()) return wrong;
       const size_t bytes = DiskBytes(db.path());
-      if (again == 1) first = bytes;
-      if (again > 1 && bytes > first + 4096) {
+      // The store's own descriptions of itself differ a little.
+      if (again == 2) first = bytes;
+      if (again > 2 && bytes > first + 12'000) {
         return absl::StrCat("after ", again + 1, " opens it has ", bytes,
                             " bytes, before ", first);
       }
