@@ -171,7 +171,6 @@ absl::StatusOr<OpenMarker> ReadMarker(const std::string& marker) {
 absl::Status MakeDirectory(FileSystem& files, const std::string& parent,
                            const std::string& name) {
   const std::string path = absl::StrCat(parent, "/", name);
-  if (files.Exists(path)) return absl::OkStatus();
   CORKSCREW_RETURN_IF_ERROR(files.MakeDirectory(path));
   return files.SyncDirectory(parent);
 }
@@ -180,17 +179,23 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
     FileSystem& files, const std::string& path, bool create,
     absl::Duration timeout) {
   struct stat info;
-  if (stat(path.c_str(), &info) != 0) {
-    if (errno != ENOENT || !create) return FileError(errno, "open", path);
+  const bool there = stat(path.c_str(), &info) == 0;
+  if (!there && (errno != ENOENT || !create)) {
+    return FileError(errno, "open", path);
+  }
+  if (there && !S_ISDIR(info.st_mode)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " is not a directory"));
+  }
+  // Also when it is there, until something was written: who made it may not
+  // have come to sync its parent.
+  if (create && access(MarkerPath(path).c_str(), F_OK) != 0) {
     const std::filesystem::path whole =
         std::filesystem::path(path + "/.").lexically_normal().parent_path();
     const std::filesystem::path parent = whole.parent_path();
     CORKSCREW_RETURN_IF_ERROR(
         MakeDirectory(files, parent.empty() ? "." : parent.string(),
                       whole.filename().string()));
-  } else if (!S_ISDIR(info.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, " is not a directory"));
   }
   const std::string lock_path = path + "/LOCK";
   if (!create && access(lock_path.c_str(), F_OK) != 0 && errno == ENOENT) {

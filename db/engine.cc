@@ -92,7 +92,8 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::Open(
       DirectoryLock::Acquire(*environment.files, path,
                              options.create_if_missing, options.lock_timeout));
   CORKSCREW_RETURN_IF_ERROR(CheckStoreIsThere(*environment.files, path));
-  if (options.create_if_missing) {
+  if (options.create_if_missing &&
+      !environment.files->Exists(path + "/store/CURRENT")) {
     CORKSCREW_RETURN_IF_ERROR(MakeDirectory(*environment.files, path, "store"));
   }
   RemoveStrayFiles(*environment.files, path);

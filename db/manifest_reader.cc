@@ -1,6 +1,7 @@
 #include "db/manifest_reader.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -167,6 +168,25 @@ absl::StatusOr<ManifestLogs> ReadManifestLogs(absl::string_view bytes) {
   for (const auto& [family, log] : family_logs) oldest = std::min(oldest, log);
   logs.first_live = std::max(min_to_keep, family_logs.empty() ? 0 : oldest);
   return logs;
+}
+
+std::optional<size_t> TornTailOfManifest(absl::string_view bytes) {
+  LogReader reader(bytes, 0);
+  absl::string_view record;
+  LogReader::Result result;
+  do {
+    result = reader.Next(&record);
+  } while (result == LogReader::Result::kRecord);
+  if (result == LogReader::Result::kEnd) return std::nullopt;
+  const size_t begin = reader.offset();
+  for (size_t at = begin + 1; at < bytes.size(); ++at) {
+    absl::string_view payload;
+    if (LogReader::MayBegin(bytes, at, &payload) &&
+        LogReader(bytes, 0, at).Next(&record) == LogReader::Result::kRecord) {
+      return std::nullopt;  // Damage amid what was synced.
+    }
+  }
+  return begin;
 }
 
 }  // namespace corkscrew

@@ -3,7 +3,9 @@
 
 // What a RocksDB manifest says about the logs: which of them are live.
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -20,6 +22,11 @@ struct ManifestLogs {
 // one without it.
 //   Unimplemented  it holds an edit of a kind that is not known
 absl::StatusOr<ManifestLogs> ReadManifestLogs(absl::string_view bytes);
+
+// Where the tail of a manifest begins that can not be read and that no whole
+// record follows; nullopt if there is none. RocksDB takes such a tail for the
+// end of the manifest if it is cut or zero, and refuses it otherwise.
+std::optional<size_t> TornTailOfManifest(absl::string_view bytes);
 
 }  // namespace corkscrew
 

@@ -10,8 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/crc32c.h"
 #include "base/cursor.h"
 #include "base/file_system.h"
@@ -20,6 +22,7 @@
 #include "db/encode.h"
 #include "db/flaws.h"
 #include "db/keys.h"
+#include "db/manifest_reader.h"
 #include "db/rows.h"
 
 namespace corkscrew {
@@ -94,6 +97,47 @@ absl::Status CheckMarkBeforeTheTear(const std::string& path,
   return DamagedLogError(damaged);
 }
 
+// Cuts off the tail of the manifest that was being written when the power
+// failed: RocksDB would never open it again. Such a tail says which logs are in
+// tables; they go once it is synced. ScanWals() has found that the logs go on
+// where the rest of the manifest ends, so if there are any that it needs,
+// nothing is lost with the tail.
+absl::Status CutTornManifest(FileSystem& files, const std::string& store) {
+  constexpr size_t kMaxPointerBytes = 64;
+  constexpr size_t kMaxManifestBytes = size_t{1} << 30;
+  if (!files.Exists(store + "/CURRENT")) return absl::OkStatus();
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string current,
+                             files.Read(store + "/CURRENT", kMaxPointerBytes));
+  absl::string_view name = current;
+  if (!absl::ConsumeSuffix(&name, "\n") ||
+      !absl::StartsWith(name, "MANIFEST-") || absl::StrContains(name, '/')) {
+    return absl::OkStatus();  // RocksDB says what is wrong.
+  }
+  const std::string manifest = absl::StrCat(store, "/", name);
+  if (!files.Exists(manifest)) return absl::OkStatus();
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string bytes,
+                             files.Read(manifest, kMaxManifestBytes));
+  const std::optional<size_t> tail = TornTailOfManifest(bytes);
+  if (!tail.has_value()) return absl::OkStatus();
+  const absl::string_view rest(bytes.data(), *tail);
+  const absl::StatusOr<ManifestLogs> logs = ReadManifestLogs(rest);
+  if (!logs.ok()) return absl::OkStatus();
+  CORKSCREW_ASSIGN_OR_RETURN(const std::vector<std::string> all,
+                             files.List(store));
+  for (const std::string& log : all) {
+    absl::string_view digits = log;
+    uint64_t number;
+    if (!absl::ConsumeSuffix(&digits, ".log") ||
+        !absl::SimpleAtoi(digits, &number) || number < logs->first_live) {
+      continue;
+    }
+    CORKSCREW_ASSIGN_OR_RETURN(const uint64_t size,
+                               files.Size(absl::StrCat(store, "/", log)));
+    if (size != 0) return AtomicWriteFile(files, manifest, {rest});
+  }
+  return absl::OkStatus();
+}
+
 // Every open makes a log, and RocksDB keeps those that were never written to
 // until there is something to flush: opening alone would make more and more.
 void RemoveEmptyLogs(FileSystem& files, const std::string& store) {
@@ -156,6 +200,10 @@ absl::StatusOr<std::unique_ptr<Store>> RecoverStore(
   }
   CORKSCREW_ASSIGN_OR_RETURN(*note, ReadNote(path, environment));
   if (scan.verdict == WalVerdict::kDamaged) return DamagedLogError(scan);
+  CORKSCREW_RETURN_IF_ERROR(CutTornManifest(files, StorePath(path)));
+  // Recovery from a torn tail may have been cut short: the tear is still there,
+  // and RocksDB compares the rows behind it.
+  if (scan.torn_before) store_options.recovery = LogRecovery::kUpToDamage;
   if (scan.verdict == WalVerdict::kTornTail) {
     CORKSCREW_RETURN_IF_ERROR(
         CheckMarkBeforeTheTear(path, options, scan, environment));

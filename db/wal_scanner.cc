@@ -113,6 +113,7 @@ class Scanner {
 
   void Recovered() {
     lost_ = std::nullopt;
+    scan_.torn_before = true;
     scan_.verdict = WalVerdict::kClean;
     scan_.file.clear();
     scan_.offset = 0;

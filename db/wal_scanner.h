@@ -46,6 +46,10 @@ struct WalScan {
   uint64_t offset = 0;    // Where what can not be read begins.
   std::string what = {};
   uint64_t dropped_bytes = 0;  // In the logs from there on.
+
+  // A log that is not the last one has a torn tail that an earlier open gave
+  // up. RocksDB must be told to go on behind it.
+  bool torn_before = false;
 };
 
 // A log file as the scanner takes it.

@@ -205,6 +205,7 @@ TEST(WalScannerTest, WhatAnEarlierOpenGaveUpIsNotHeldAgainstTheLog) {
   const WalScan scan =
       ScanWalFiles({{4, "000004.log", first}, {6, "000006.log", second}}, 0);
   EXPECT_EQ(scan.verdict, WalVerdict::kClean) << scan.what;
+  EXPECT_TRUE(scan.torn_before);
   EXPECT_EQ(scan.last_sequence, 4u);
 }
 

@@ -4,6 +4,7 @@
 // where the damage is. Never another value, a crash, or less without a word.
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -17,8 +18,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "base/random.h"
 #include "db/local_db.h"
 #include "tests/storage/proof.h"
@@ -32,8 +35,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kRecords = 200;
 constexpr size_t kInBatch = 4;
-
-enum class Damage { kFlip, kCut, kRemove, kDouble, kOlder };
 
 // One file of a template with all that can happen to it: 8 flips and a cut per
 // byte, and the rest.
@@ -54,8 +55,14 @@ struct Image {
   ReferenceDb but_last;  // Without the last write.
 };
 
-Options SmallOptions() {
+// With `time`, two seconds pass from any look at the clock to the next, so that
+// what is written at most once a second is written each time.
+Options SmallOptions(bool time) {
   Options options;
+  options.now = [time] {
+    static std::atomic<int64_t> seconds = 1'700'000'000;
+    return absl::FromUnixSeconds(time ? seconds += 2 : seconds.load());
+  };
   options.threads = 1;
   options.block_cache_bytes = size_t{1} << 20;
   options.low_space_bytes = 0;
@@ -70,12 +77,13 @@ Environment SmallEnvironment() {
 
 class Images {
  public:
-  Images() {
+  explicit Images(bool time) {
     const std::string path = scratch_.path() + "/db";
+    const Options options = SmallOptions(time);
     Operation create{.kind = Operation::Kind::kCreate, .collection = "c"};
     ReferenceDb all, but_last;
     all.Apply(create);
-    auto db = OpenLocalDb(path, SmallOptions(), SmallEnvironment());
+    auto db = OpenLocalDb(path, options, SmallEnvironment());
     if (!db.ok() ||
         !(*db)->CreateCollection("c", {.dim = kReferenceDim, .bits = 2}).ok()) {
       std::abort();
@@ -106,13 +114,13 @@ class Images {
     };
     const auto reopen = [&] {
       if (!(*db)->Close().ok()) std::abort();
-      db = OpenLocalDb(path, SmallOptions(), SmallEnvironment());
+      db = OpenLocalDb(path, options, SmallEnvironment());
       if (!db.ok()) std::abort();
     };
     write(kRecords * 3 / 10);
     if (!(*db)->Close().ok()) std::abort();
     older_ = Save("older", path, all, but_last).path;
-    db = OpenLocalDb(path, SmallOptions(), SmallEnvironment());
+    db = OpenLocalDb(path, options, SmallEnvironment());
     if (!db.ok()) std::abort();
     write(kRecords * 6 / 10);
     reopen();
@@ -170,7 +178,13 @@ class Images {
 };
 
 const Images& AllImages() {
-  static const Images* const images = new Images;
+  static const Images* const images = new Images(true);
+  return *images;
+}
+
+// Written within a second: durable.mark knows only of their first write.
+const Images& ImagesOfASecond() {
+  static const Images* const images = new Images(false);
   return *images;
 }
 
@@ -225,43 +239,31 @@ std::string Apply(const Target& target, uint64_t which, const std::string& path,
   return target.file + " replaced by an older copy";
 }
 
-template <typename T>
-uint64_t DroppedBytes(const T& stats) {
-  if constexpr (requires { stats.recovery_dropped_bytes; }) {
-    return stats.recovery_dropped_bytes;
-  } else {
-    return 0;
-  }
-}
-
 }  // namespace
 
-uint64_t ByteSweepCases() { return AllImages().cases(); }
+namespace {
 
-CaseResult RunByteSweep(uint64_t seed, uint64_t number) {
+// Opens a copy of an image after one damage to it.
+CaseResult Damage(const Images& images, const Target& target, uint64_t which,
+                  uint64_t seed) {
   CaseResult out;
-  const Images& images = AllImages();
-  // In an order that mixes them, so that a part of all is a sample of all.
-  constexpr uint64_t kStride = 1'000'000'007;  // A prime: meets every case.
-  const auto [target, which] =
-      images.Find((number + seed) * kStride % images.cases());
-  const Image& image = images.images()[target->image];
+  const Image& image = images.images()[target.image];
   const ScratchDirectory scratch;
   const std::string path = scratch.path() + "/db";
   fs::copy(image.path, path, fs::copy_options::recursive);
   const std::string damage = absl::StrCat(
-      image.name, ": ", Apply(*target, which, path, images.older()));
+      image.name, ": ", Apply(target, which, path, images.older()));
   const auto fail = [&](const std::string& what) {
     out.findings.push_back(absl::StrCat(what, "\n", damage));
   };
 
-  const auto db = OpenLocalDb(path, SmallOptions(), SmallEnvironment());
+  const auto db = OpenLocalDb(path, SmallOptions(true), SmallEnvironment());
   if (!db.ok()) {
     if (db.status().message().empty()) fail("refuses without a word");
     out.covered.push_back("refused");
     return out;
   }
-  Random random(number);
+  Random random(seed);
   Identities identities;
   const std::string wrong =
       Difference(**db, image.all, &random, &identities, true);
@@ -272,13 +274,37 @@ CaseResult RunByteSweep(uint64_t seed, uint64_t number) {
   // The end of the log can not be told from a write that was cut off, but then
   // the database says that it gave something up.
   const auto stats = (*db)->Stats();
-  if (stats.ok() && DroppedBytes(*stats) != 0 &&
+  if (stats.ok() && stats->recovery_dropped_bytes != 0 &&
       Difference(**db, image.but_last, &random, &identities, true).empty()) {
     out.covered.push_back("opened without the last write, and said so");
     return out;
   }
   fail(wrong);
   return out;
+}
+
+}  // namespace
+
+uint64_t ByteSweepCases() { return AllImages().cases(); }
+
+CaseResult RunByteSweep(uint64_t seed, uint64_t number) {
+  const Images& images = AllImages();
+  // In an order that mixes them, so that a part of all is a sample of all.
+  constexpr uint64_t kStride = 1'000'000'007;  // A prime: meets every case.
+  const auto [target, which] =
+      images.Find((number + seed) * kStride % images.cases());
+  return Damage(images, *target, which, number);
+}
+
+CaseResult RunLogFlips(uint64_t seed, uint64_t number) {
+  const Images& images = ImagesOfASecond();
+  Random random(seed * 1'000'003 + number);
+  while (true) {
+    const auto [target, which] = images.Find(random.Next() % images.cases());
+    if (absl::EndsWith(target->file, ".log") && which < 8 * target->size) {
+      return Damage(images, *target, which, number);
+    }
+  }
 }
 
 }  // namespace corkscrew::testing

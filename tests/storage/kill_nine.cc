@@ -3,7 +3,12 @@
 // what was not tried is not, a retry with the same request id is applied once,
 // and the index holds what the store holds.
 
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -187,6 +192,10 @@ class KillNine {
 
   // One life of the node. Returns what is wrong, or "".
   std::string Live() {
+    if (!first_ && random_.Next() % 6 == 0) {
+      DieWhileStarting(static_cast<int>(random_.Next() % 40));
+      return "";
+    }
     auto node = NodeProcess::Start(data_, scratch_.path(), scratch_.path());
     if (!node.ok()) return node.status().ToString();
     const auto db = (*node)->Connect();
@@ -225,6 +234,31 @@ class KillNine {
   }
 
  private:
+  // Starts a node and kills it after so many milliseconds, or when it is ready.
+  void DieWhileStarting(int milliseconds) {
+    int ends[2];
+    if (pipe(ends) != 0) return;
+    const std::string token = scratch_.path() + "/token";
+    const pid_t pid = fork();
+    if (pid == 0) {
+      dup2(ends[1], STDOUT_FILENO);
+      close(ends[0]);
+      close(ends[1]);
+      execl(CORKSCREWD_BINARY, "corkscrewd", "--data", data_.c_str(),
+            "--listen", "127.0.0.1:0", "--token-file", token.c_str(),
+            "--model-dir", scratch_.path().c_str(), nullptr);
+      _exit(127);
+    }
+    close(ends[1]);
+    pollfd output{.fd = ends[0], .events = POLLIN, .revents = 0};
+    poll(&output, 1, milliseconds);
+    if (pid > 0) {
+      kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+    }
+    close(ends[0]);
+  }
+
   std::string Check(Collection& collection) {
     std::map<uint64_t, std::set<uint64_t>> seqs;
     std::map<std::string, std::string> live;

@@ -67,8 +67,8 @@ struct Mutant {
 
 constexpr Mutant kMutants[] = {
     {"no sync", &Flaws::no_sync, "power-loss", RunPowerLoss, 20},
-    {"default recovery", &Flaws::default_recovery, "byte-sweep", RunByteSweep,
-     400},
+    {"default recovery", &Flaws::default_recovery, "log-flips", RunLogFlips,
+     40},
     {"no lock", &Flaws::no_lock, "second-writer", RunSecondWriter, 1},
     {"no incarnation", &Flaws::no_incarnation, "power-loss", RunPowerLoss, 60},
     {"no merge order", &Flaws::no_merge_order, "power-loss", RunPowerLoss, 20},

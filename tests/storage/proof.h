@@ -1,8 +1,8 @@
 #ifndef CORKSCREW_TESTS_STORAGE_PROOF_H_
 #define CORKSCREW_TESTS_STORAGE_PROOF_H_
 
-// The tests that storage_proof runs. Each is a sequence of numbered cases; a
-// case depends on the seed and its number only, so that
+// The tests that storage_proof and node_proof run. Each is a sequence of
+// numbered cases; a case depends on the seed and its number only, so that
 //   storage_proof TEST --seed S --from N --count 1
 // runs it again.
 
@@ -31,8 +31,11 @@ struct Proof {
   std::function<uint64_t()> cases = nullptr;
 };
 
-// In the order that tools/verify shows them.
+// Those of this program, in the order that tools/verify shows them.
 const std::vector<Proof>& Proofs();
+
+// Does what the command line says and returns the exit status.
+int ProofMain(int argc, char** argv);
 
 // The cases.
 CaseResult RunPowerLoss(uint64_t seed, uint64_t number);
@@ -41,6 +44,7 @@ uint64_t FailCallsCases();
 CaseResult RunKillNine(uint64_t seed, uint64_t number);
 CaseResult RunByteSweep(uint64_t seed, uint64_t number);
 uint64_t ByteSweepCases();
+CaseResult RunLogFlips(uint64_t seed, uint64_t number);
 CaseResult RunRecovery(uint64_t seed, uint64_t number);
 CaseResult RunSecondWriter(uint64_t seed, uint64_t number);
 CaseResult RunModel(uint64_t seed, uint64_t number);

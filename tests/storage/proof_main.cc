@@ -1,7 +1,7 @@
 // Runs the cases of one test of storage and reports in JSON lines.
 //
-//   storage_proof TEST [--seed S] [--from N] [--count N] [--seconds T]
-//   storage_proof --list
+//   PROGRAM TEST [--seed S] [--from N] [--count N] [--seconds T]
+//   PROGRAM --list
 //
 // Exit status: 0 nothing found, 1 something found, 2 wrong use. Each finding is
 // a line with the command that repeats it; a crash says which case it was in.
@@ -69,8 +69,8 @@ std::string Quoted(absl::string_view text) {
 
 int Usage() {
   std::fprintf(stderr,
-               "usage: storage_proof TEST [--seed S] [--from N] [--count N] "
-               "[--seconds T]\n       storage_proof --list\n");
+               "usage: TEST [--seed S] [--from N] [--count N] [--seconds T]\n"
+               "       --list\n");
   return 2;
 }
 
@@ -94,7 +94,7 @@ int Run(const Proof& proof, uint64_t seed, uint64_t from, uint64_t count,
     for (const std::string& finding : result.findings) {
       ++findings;
       std::printf(
-          "{\"finding\": %s, \"repeat\": \"storage_proof %s --seed "
+          "{\"finding\": %s, \"repeat\": \"%s --seed "
           "%llu --from %llu --count 1\"}\n",
           Quoted(finding).c_str(), std::string(proof.name).c_str(),
           static_cast<unsigned long long>(seed),
@@ -120,30 +120,13 @@ int Run(const Proof& proof, uint64_t seed, uint64_t from, uint64_t count,
 
 }  // namespace
 
-const std::vector<Proof>& Proofs() {
-  static const std::vector<Proof>* const proofs = new std::vector<Proof>{
-      {"power-loss", "power losses", RunPowerLoss},
-      {"kill-nine", "kill -9 of a node", RunKillNine},
-      {"fail-calls", "calls x errors", RunFailCalls, FailCallsCases},
-      {"recovery", "interrupted recoveries", RunRecovery},
-      {"byte-sweep", "damaged directories", RunByteSweep, ByteSweepCases},
-      {"model", "commands", RunModel},
-      {"second-writer", "second writers", RunSecondWriter, [] { return 1; }},
-      {"mutants", "mutants", RunMutant, MutantCases},
-  };
-  return *proofs;
-}
-
-int Main(int argc, char** argv) {
+int ProofMain(int argc, char** argv) {
   if (argc == 2 && absl::string_view(argv[1]) == "--list") {
     for (const Proof& proof : Proofs()) {
       std::printf("%s\t%s\n", std::string(proof.name).c_str(),
                   std::string(proof.counts).c_str());
     }
     return 0;
-  }
-  if (argc == 3 && absl::string_view(argv[1]) == "hold") {
-    return HoldDirectory(argv[2]);
   }
   if (argc < 2 || argc % 2 != 0) return Usage();
   uint64_t seed = 1, from = 0, count = UINT64_MAX, seconds = 0;
@@ -168,5 +151,3 @@ int Main(int argc, char** argv) {
 }
 
 }  // namespace corkscrew::testing
-
-int main(int argc, char** argv) { return corkscrew::testing::Main(argc, argv); }

@@ -23,6 +23,7 @@ class ScratchDirectory {
     if (mkdtemp(path_.data()) == nullptr) std::abort();
   }
   ~ScratchDirectory() {
+    if (std::getenv("CORKSCREW_KEEP") != nullptr) return;  // To look at it.
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
