@@ -18,7 +18,7 @@
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "corkscrew/collection.h"
-#include "db/index_rebuild.h"
+#include "db/index_files.h"
 #include "db/keys.h"
 #include "db/rows.h"
 
@@ -92,27 +92,33 @@ absl::Status LoadWriter(const Store& store, uint32_t origin,
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Index>> MakeIndex(const Descriptor& descriptor,
-                                                 size_t threads) {
+absl::StatusOr<std::shared_ptr<Index>> MakeIndex(
+    const Descriptor& descriptor, const IndexSettings& settings) {
   IndexOptions options;
   options.quantizer = descriptor.quantizer;
   options.metric = descriptor.metric;
   options.rescore_column = descriptor.originals != Originals::kCodesOnly;
-  options.threads = threads;
+  options.threads = settings.threads;
+  if (settings.seal) {
+    options.seal_slots = settings.segment_slots != 0 ? settings.segment_slots
+                                                     : SegmentSlots(descriptor);
+    options.seal_ops = settings.seal_ops;
+    options.on_seal = settings.on_seal;
+  }
   CORKSCREW_ASSIGN_OR_RETURN(std::unique_ptr<Index> index,
                              Index::Create(options));
   return std::shared_ptr<Index>(std::move(index));
 }
 
 absl::StatusOr<std::shared_ptr<CollectionState>> LoadCollection(
-    const Store& store, uint32_t origin, const OriginTable& origins,
-    size_t threads, uint32_t number, CollectionRow row) {
+    const Store& store, uint32_t origin, const IndexSettings& settings,
+    LoadIndexFunction load, uint32_t number, CollectionRow row) {
   CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<Index> index,
-                             MakeIndex(row.descriptor, threads));
+                             MakeIndex(row.descriptor, settings));
   auto state = std::make_shared<CollectionState>(number, std::move(row),
                                                  std::move(index));
   CORKSCREW_RETURN_IF_ERROR(LoadWriter(store, origin, state.get()));
-  CORKSCREW_RETURN_IF_ERROR(RebuildIndex(store, origins, threads, state.get()));
+  CORKSCREW_RETURN_IF_ERROR(load(state));
   return state;
 }
 
@@ -120,8 +126,8 @@ CollectionRegistry::CollectionRegistry()
     : system_(std::make_shared<CollectionState>(0, SystemRow(), nullptr)) {}
 
 absl::Status CollectionRegistry::Load(const Store& store, uint32_t origin,
-                                      const OriginTable& origins,
-                                      size_t threads) {
+                                      const IndexSettings& settings,
+                                      LoadIndexFunction load) {
   CORKSCREW_RETURN_IF_ERROR(LoadWriter(store, origin, system_.get()));
   const std::string prefix = KindPrefix('c');
   const auto it = store.NewIterator(Family::kRows, prefix, PrefixEnd(prefix));
@@ -139,9 +145,9 @@ absl::Status CollectionRegistry::Load(const Store& store, uint32_t origin,
       generation = std::max(generation, row->generation);
     }
     if (row->state == LiveState::kDropped) continue;
-    CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<CollectionState> state,
-                               LoadCollection(store, origin, origins, threads,
-                                              number, *std::move(row)));
+    CORKSCREW_ASSIGN_OR_RETURN(
+        std::shared_ptr<CollectionState> state,
+        LoadCollection(store, origin, settings, load, number, *std::move(row)));
     if (Find(state->row().name) != nullptr) {
       return Damaged(it->key(), absl::DataLossError(
                                     absl::StrCat("there are two collections \"",

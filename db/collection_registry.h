@@ -3,7 +3,9 @@
 
 // All collections of an open database.
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,27 +13,41 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
 #include "db/collection_state.h"
 #include "db/index.h"
-#include "db/origin_table.h"
 #include "db/store.h"
 
 namespace corkscrew {
 
+// What the indexes of a database have in common.
+struct IndexSettings {
+  size_t threads = 1;  // Most threads of one search.
+  bool seal = false;   // Whether blocks are sealed, to be written to files,
+  uint64_t seal_ops = 2048;  // after so many ops
+  size_t segment_slots = 0;  // or slots; 0: SegmentSlots() of index_files.h.
+  std::function<void()> on_seal = nullptr;
+};
+
 // An empty index for a collection with this descriptor.
 absl::StatusOr<std::shared_ptr<Index>> MakeIndex(const Descriptor& descriptor,
-                                                 size_t threads);
+                                                 const IndexSettings& settings);
 
-// Reads the positions of a live collection as origin `origin`, and fills its
-// index with `threads` threads.
-//   DataLoss  a row or body is damaged; names its key
+// Fills the empty index of a collection and publishes it.
+using LoadIndexFunction =
+    absl::FunctionRef<absl::Status(const std::shared_ptr<CollectionState>&)>;
+
+// Reads the positions of a live collection as origin `origin`, and lets `load`
+// fill its index.
+//   DataLoss  a row is damaged; names its key
+//   errors of `load`
 absl::StatusOr<std::shared_ptr<CollectionState>> LoadCollection(
-    const Store& store, uint32_t origin, const OriginTable& origins,
-    size_t threads, uint32_t number, CollectionRow row);
+    const Store& store, uint32_t origin, const IndexSettings& settings,
+    LoadIndexFunction load, uint32_t number, CollectionRow row);
 
 // Thread-safe; changed by the commit leader only, or by the follower of a
 // database that is open for reading only.
@@ -39,11 +55,12 @@ class CollectionRegistry {
  public:
   CollectionRegistry();
 
-  // Reads all collections and their positions as origin `origin`, and rebuilds
-  // their indexes with `threads` threads.
-  //   DataLoss  a row or body is damaged; names its key
+  // Reads all collections and their positions as origin `origin`. `load` fills
+  // the empty index of each.
+  //   DataLoss  a row is damaged; names its key
+  //   errors of `load`
   absl::Status Load(const Store& store, uint32_t origin,
-                    const OriginTable& origins, size_t threads);
+                    const IndexSettings& settings, LoadIndexFunction load);
 
   // A live collection, or null.
   std::shared_ptr<CollectionState> Find(absl::string_view name) const;

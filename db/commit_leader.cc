@@ -54,7 +54,7 @@ size_t CountWritten(const WriteCommit& commit) {
 CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
                            uint32_t origin, CollectionRegistry* registry,
                            RequestLog* requests, OpenSession* session,
-                           size_t search_threads,
+                           const IndexSettings& index_settings,
                            std::function<absl::Time()> now)
     : store_(*store),
       current_(*store, *origins),
@@ -64,7 +64,7 @@ CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
       registry_(*registry),
       requests_(*requests),
       session_(*session),
-      search_threads_(search_threads),
+      index_settings_(index_settings),
       now_(std::move(now)) {}
 
 void CommitLeader::Process(absl::Span<Commit* const> group) {
@@ -109,7 +109,25 @@ absl::Status CommitLeader::Stage(const Commit& commit, Group* group) {
   if (auto* const* create = std::get_if<CreateCommit*>(&commit.what)) {
     return StageCreate(*create, group);
   }
+  if (auto* const* rows = std::get_if<RowsCommit*>(&commit.what)) {
+    return StageRows(**rows, group);
+  }
   return StageDrop(std::get<DropCommit*>(commit.what), group);
+}
+
+absl::Status CommitLeader::StageRows(const RowsCommit& commit, Group* group) {
+  const CollectionState& state = *commit.collection;
+  if (state.dropped()) {
+    return absl::NotFoundError(
+        absl::StrCat("collection \"", state.row().name, "\" was dropped"));
+  }
+  for (const auto& [key, value] : commit.put) {
+    group->batch.Put(Family::kRows, key, value);
+  }
+  for (const std::string& key : commit.remove) {
+    group->batch.Delete(Family::kRows, key);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CommitLeader::StageWrite(WriteCommit* commit, Group* group) {
@@ -401,7 +419,7 @@ absl::Status CommitLeader::StageCreate(CreateCommit* commit, Group* group) {
   row.uuid =
       CollectionUuid(row.name, DescriptorHash(row.descriptor), row.generation);
   CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<Index> index,
-                             MakeIndex(row.descriptor, search_threads_));
+                             MakeIndex(row.descriptor, index_settings_));
   const uint32_t number = registry_.NextNumber();
   CORKSCREW_RETURN_IF_ERROR(StageSystemRecord(row, "", group));
   group->batch.Put(Family::kRows, CollectionKey(number), Encode(row));
@@ -512,7 +530,7 @@ void CommitLeader::Apply(const Group& group) {
   for (const WriteCommit* commit : group.writes) {
     CollectionState& state = *commit->collection;
     const std::shared_ptr<Index> index = state.index();
-    if (index != nullptr) index->Publish(state.writer.clock);
+    if (index != nullptr) index->Publish(state.writer.clock, state.writer.feed);
     state.versions = state.writer.versions;
     state.tombstones = state.writer.tombstones;
     state.set_published(state.writer.clock);

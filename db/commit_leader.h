@@ -39,7 +39,7 @@ class CommitLeader {
   // `origin` is the number of this life of the database in `origins`.
   CommitLeader(Store* store, const OriginTable* origins, uint32_t origin,
                CollectionRegistry* registry, RequestLog* requests,
-               OpenSession* session, size_t search_threads,
+               OpenSession* session, const IndexSettings& index_settings,
                std::function<absl::Time()> now);
 
   // Sets the status and the answers of each commit.
@@ -77,6 +77,7 @@ class CommitLeader {
   absl::Status StageWrite(WriteCommit* commit, Group* group);
   absl::Status StageCreate(CreateCommit* commit, Group* group);
   absl::Status StageDrop(DropCommit* commit, Group* group);
+  absl::Status StageRows(const RowsCommit& commit, Group* group);
 
   // Answers from an earlier request with the same id. False: there is none.
   absl::StatusOr<bool> Replay(WriteCommit* commit, const Group& group) const;
@@ -108,7 +109,7 @@ class CommitLeader {
   CollectionRegistry& registry_;
   RequestLog& requests_;
   OpenSession& session_;
-  const size_t search_threads_;
+  const IndexSettings index_settings_;
   const std::function<absl::Time()> now_;
   absl::Status stopped_ = absl::OkStatus();
 };

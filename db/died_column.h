@@ -47,6 +47,20 @@ class DiedColumn {
     return true;
   }
 
+  // Calls visit(slot, died) for each that has, in order. What dies meanwhile
+  // may be left out.
+  template <typename Visit>
+  void ForEach(const Visit& visit) const {
+    for (size_t page = 0; page < pages_.size(); ++page) {
+      const Page* const column = pages_[page].load(std::memory_order_acquire);
+      if (column == nullptr) continue;
+      for (size_t i = 0; i < kPage; ++i) {
+        const Lamport died = (*column)[i].load(std::memory_order_relaxed);
+        if (died != SlotBlock::kAlive) visit(page * kPage + i, died);
+      }
+    }
+  }
+
   // How many slots have died.
   size_t count() const { return count_.load(std::memory_order_relaxed); }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -135,13 +136,38 @@ absl::Status Engine::Load() {
   }
   WriteBatch batch = store_->NewBatch();
   CORKSCREW_RETURN_IF_ERROR(LoadIdentity(&batch));
+  keeper_ = std::make_unique<IndexKeeper>(
+      IndexKeeperOptions{.files = environment_.files,
+                         .path = path_,
+                         .store = store_.get(),
+                         .origins = &origins_,
+                         .incarnation = origin_.incarnation,
+                         .registry = registry_.get(),
+                         .write =
+                             [this](Commit* commit) {
+                               queue_->Run(commit);
+                               return commit->status;
+                             },
+                         .threads = threads_,
+                         .segment_slots = environment_.segment_slots,
+                         .background = environment_.background});
+  const IndexSettings index_settings = {
+      .threads = threads_,
+      .seal = !options_.read_only,
+      .segment_slots = environment_.segment_slots,
+      .on_seal = [keeper = keeper_.get()] { keeper->Wake(); }};
+  const auto load_index =
+      [this](const std::shared_ptr<CollectionState>& collection) {
+        return keeper_->Load(collection);
+      };
   CORKSCREW_RETURN_IF_ERROR(
-      registry_->Load(*store_, origin_number_, origins_, threads_));
+      registry_->Load(*store_, origin_number_, index_settings, load_index));
   const std::function<absl::Time()> now =
       options_.now != nullptr ? options_.now : [] { return absl::Now(); };
   if (options_.read_only) {
-    follower_ = std::make_unique<Follower>(store_.get(), &origins_,
-                                           registry_.get(), threads_, now);
+    follower_ =
+        std::make_unique<Follower>(store_.get(), &origins_, registry_.get(),
+                                   index_settings, load_index, now);
     return absl::OkStatus();  // `batch` is not written.
   }
   CORKSCREW_RETURN_IF_ERROR(requests_.Load(*store_));
@@ -163,10 +189,18 @@ absl::Status Engine::Load() {
 
   leader_ = std::make_unique<CommitLeader>(
       store_.get(), &origins_, origin_number_, registry_.get(), &requests_,
-      session_.get(), threads_, now);
+      session_.get(), index_settings, now);
   queue_ = std::make_unique<CommitQueue<Commit>>(
-      [this](absl::Span<Commit* const> group) { leader_->Process(group); },
+      [this](absl::Span<Commit* const> group) {
+        leader_->Process(group);
+        for (const Commit* commit : group) {
+          if (std::holds_alternative<DropCommit*>(commit->what)) {
+            keeper_->Wake();
+          }
+        }
+      },
       [](const Commit& commit) { return commit.bytes; }, kMaxGroupBytes);
+  keeper_->Start();
   return absl::OkStatus();
 }
 
@@ -282,6 +316,9 @@ absl::Status Engine::LoadOrigins(WriteBatch* batch) {
 absl::Status Engine::Close() {
   if (!gate_.Close()) return absl::OkStatus();
   absl::Status status = absl::OkStatus();
+  if (keeper_ != nullptr) {
+    keeper_->Close(leader_ != nullptr && leader_->stopped().ok());
+  }
   if (leader_ != nullptr && leader_->stopped().ok()) {
     status = session_->Close();
   }
@@ -290,6 +327,7 @@ absl::Status Engine::Close() {
   leader_.reset();
   follower_.reset();
   session_.reset();
+  keeper_.reset();
   store_.reset();
   lock_.reset();
   return status;
@@ -304,6 +342,7 @@ absl::Status Engine::Announce(absl::Span<const std::string> addresses) {
 absl::Status Engine::Run(Commit* commit) {
   CORKSCREW_RETURN_IF_ERROR(CheckWritable());
   queue_->Run(commit);
+  keeper_->RunPending();
   return commit->status;
 }
 

@@ -22,6 +22,7 @@
 #include "db/directory.h"
 #include "db/environment.h"
 #include "db/follower.h"
+#include "db/index_keeper.h"
 #include "db/open_session.h"
 #include "db/origin_table.h"
 #include "db/recovery.h"
@@ -80,6 +81,7 @@ class Engine {
   const Store& store() const { return *store_; }
   const OriginTable& origins() const { return origins_; }
   CollectionRegistry& registry() { return *registry_; }
+  IndexKeeper& keeper() { return *keeper_; }
   const Uuid& uuid() const { return uuid_; }
   const Origin& origin() const { return origin_; }
   // Bytes of the log that opening gave up.
@@ -124,6 +126,7 @@ class Engine {
   OpenRow open_row_ = {.clean = true};  // As opening found it.
   OriginTable origins_;
   std::unique_ptr<CollectionRegistry> registry_;
+  std::unique_ptr<IndexKeeper> keeper_;
   std::unique_ptr<CommitQueue<Commit>> queue_;  // Null: read only.
   std::unique_ptr<Follower> follower_;          // Null: writable.
 

@@ -27,6 +27,9 @@ struct Environment {
   // Fills [size] bytes; false if there are no random numbers.
   std::function<bool(uint8_t* out, size_t size)> random = SystemRandom;
   std::function<std::string()> boot_id = BootId;
+  // Whether segments are written by a thread; else they are when a write ends.
+  bool background = true;
+  size_t segment_slots = 0;  // Slots of a segment; 0: as many as make 16 MiB.
 };
 
 }  // namespace corkscrew

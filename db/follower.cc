@@ -40,13 +40,17 @@ absl::StatusOr<ClockRow> ReadClock(const Store& store, uint32_t collection) {
 
 }  // namespace
 
-Follower::Follower(Store* store, OriginTable* origins,
-                   CollectionRegistry* registry, size_t threads,
-                   std::function<absl::Time()> now)
+Follower::Follower(
+    Store* store, OriginTable* origins, CollectionRegistry* registry,
+    const IndexSettings& index_settings,
+    std::function<absl::Status(const std::shared_ptr<CollectionState>&)>
+        load_index,
+    std::function<absl::Time()> now)
     : store_(*store),
       origins_(*origins),
       registry_(*registry),
-      threads_(threads),
+      index_settings_(index_settings),
+      load_index_(std::move(load_index)),
       now_(std::move(now)),
       last_(now_()) {}
 
@@ -115,8 +119,8 @@ absl::Status Follower::RefreshCollections() {
       }
       CORKSCREW_ASSIGN_OR_RETURN(
           std::shared_ptr<CollectionState> state,
-          LoadCollection(store_, /*origin=*/0, origins_, threads_, number,
-                         *std::move(row)));
+          LoadCollection(store_, /*origin=*/0, index_settings_, load_index_,
+                         number, *std::move(row)));
       registry_.Add(std::move(state));
     }
   }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
@@ -27,8 +28,12 @@ class Follower {
   static constexpr absl::Duration kInterval = absl::Milliseconds(200);
 
   // `registry` and `origins` are as of what `store` shows now.
+  // `load_index` fills the index of a new collection.
   Follower(Store* store, OriginTable* origins, CollectionRegistry* registry,
-           size_t threads, std::function<absl::Time()> now);
+           const IndexSettings& index_settings,
+           std::function<absl::Status(const std::shared_ptr<CollectionState>&)>
+               load_index,
+           std::function<absl::Time()> now);
 
   // Makes what was written before visible, unless that was done within
   // kInterval. Readers go on meanwhile, and see whole Puts only.
@@ -47,7 +52,9 @@ class Follower {
   Store& store_;
   OriginTable& origins_;
   CollectionRegistry& registry_;
-  const size_t threads_;
+  const IndexSettings index_settings_;
+  const std::function<absl::Status(const std::shared_ptr<CollectionState>&)>
+      load_index_;
   const std::function<absl::Time()> now_;
 
   Mutex mutex_;

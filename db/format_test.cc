@@ -39,6 +39,7 @@
 #include "db/op.h"
 #include "db/recovery.h"
 #include "db/rows.h"
+#include "db/segment_catalogue.h"
 #include "db/wal_scanner.h"
 #include "db/write_commit.h"
 #include "gtest/gtest.h"
@@ -195,6 +196,16 @@ std::string BigEndian16(uint16_t value) {
   return out;
 }
 
+CatalogueRow ExampleCatalogue() {
+  return {.covered = {kIncarnation, 9, ExampleDelete().content_hash},
+          .next_number = 4,
+          .sidecar = 3,
+          .sidecar_hash = ExamplePut().content_hash};
+}
+SegmentRow ExampleSegment() {
+  return {SegmentKind::kLive, 5, 4096, ExamplePut().content_hash};
+}
+
 TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
   const std::string vector = FloatsToBytes(kVector);
   const std::string metadata = *EncodeMetadata(ExampleMetadata());
@@ -242,6 +253,9 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       {"durable_mark_crc", mark.substr(4092)},
       {"recovery_note", EncodeRecoveryNote({0x1234, 99, "000004.log", 7})},
       {"synced_claim", EncodeSyncedClaim(258)},
+      {"row_catalogue", Encode(ExampleCatalogue())},
+      {"row_segment", Encode(ExampleSegment())},
+      {"key_segment", SegmentKey(7, 2)},
       {"key_meta", MetaKey("format")},
       {"key_origin", OriginKey(2)},
       {"key_collection", CollectionKey(7)},
@@ -317,6 +331,9 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsRead) {
   EXPECT_EQ(DecodeRequestRow(at("row_request")).value(), ExampleRequest());
   EXPECT_EQ(DecodeRequestRow(at("row_request_matching")).value(),
             ExampleMatching());
+  EXPECT_EQ(DecodeCatalogueRow(at("row_catalogue")).value(),
+            ExampleCatalogue());
+  EXPECT_EQ(DecodeSegmentRow(at("row_segment")).value(), ExampleSegment());
   EXPECT_EQ(DecodeU32(at("row_name")).value(), 7u);
   EXPECT_EQ(DecodeU64(at("row_wall")).value(), 258u);
   EXPECT_EQ(DecodeUuid(at("system_uuid")).value(), SystemCollectionUuid());

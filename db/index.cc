@@ -1,100 +1,35 @@
 #include "db/index.h"
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "base/mutex.h"
 #include "base/status_macros.h"
 #include "db/growing_block.h"
+#include "db/index_blocks.h"
 #include "db/index_search.h"
 #include "db/index_view.h"
 #include "db/search_stages.h"
 #include "db/slot_filter.h"
 
 namespace corkscrew {
-namespace {
-
-// The blocks of an index. Never changed once readers can see it.
-struct BlockList {
-  std::vector<std::shared_ptr<SlotBlock>> sealed;  // In the order of sealing.
-  std::vector<IndexView::Part> parts;              // Of the same.
-  std::shared_ptr<GrowingBlock> growing;
-};
-
-}  // namespace
 
 struct Index::Rep {
   Rep(const IndexOptions& index_options, Quantizer made)
-      : options(index_options), quantizer(std::move(made)) {
-    auto list = std::make_shared<BlockList>();
-    list->growing = NewBlock();
-    blocks = std::move(list);
-  }
-
-  std::shared_ptr<GrowingBlock> NewBlock() const {
-    return std::make_shared<GrowingBlock>(quantizer.code_bytes(),
-                                          options.rescore_column
-                                              ? options.quantizer.dim
-                                              : GrowingBlock::kNoRescoreColumn);
-  }
-
-  std::shared_ptr<const BlockList> Blocks() const ABSL_LOCKS_EXCLUDED(mutex) {
-    MutexLock lock(&mutex);
-    return blocks;
-  }
-
-  // The time is read first: blocks are replaced by blocks with the same slots,
-  // so that every list after it has what belongs to it.
-  IndexView View() const {
-    IndexView view;
-    view.now = now.load(std::memory_order_acquire);
-    const std::shared_ptr<const BlockList> list = Blocks();
-    view.parts.reserve(list->parts.size() + 1);
-    view.parts = list->parts;
-    view.parts.push_back(
-        {list->growing.get(), list->growing->snapshot().slots});
-    view.keep = list;
-    return view;
-  }
-
-  // Ends the life of the version of `id` in the sealed blocks.
-  void EndLifeInSealed(absl::string_view id, Lamport at) {
-    const std::shared_ptr<const BlockList> list = Blocks();
-    for (size_t i = list->sealed.size(); i-- > 0;) {
-      SlotBlock& block = *list->sealed[i];
-      const uint32_t slot = block.FindLatest(id);
-      if (slot == SlotBlock::kNone || !block.EndLife(slot, at)) continue;
-      --alive;
-      return;
-    }
-  }
-
-  // Starts a new growing block.
-  void Seal() {
-    const std::shared_ptr<const BlockList> list = Blocks();
-    auto next = std::make_shared<BlockList>(*list);
-    const size_t slots = list->growing->snapshot().slots;
-    next->sealed.push_back(list->growing);
-    next->parts.push_back(
-        {list->growing.get(), slots, slots == 0 ? 0 : list->growing->born(0)});
-    next->growing = NewBlock();
-    MutexLock lock(&mutex);
-    blocks = std::move(next);
-  }
+      : options(index_options),
+        quantizer(std::move(made)),
+        blocks({.code_bytes = quantizer.code_bytes(),
+                .rescore_dim = options.rescore_column
+                                   ? options.quantizer.dim
+                                   : GrowingBlock::kNoRescoreColumn,
+                .seal_slots = options.seal_slots,
+                .seal_ops = options.seal_ops,
+                .on_seal = options.on_seal}) {}
 
   const IndexOptions options;
   const Quantizer quantizer;
-  size_t alive = 0;  // The writer's own.
-  std::atomic<size_t> published_alive = 0;
-  std::atomic<Lamport> now = 0;
-
-  // Held to copy or replace the pointer, no longer.
-  mutable Mutex mutex;
-  std::shared_ptr<const BlockList> blocks ABSL_GUARDED_BY(mutex);
+  IndexBlocks blocks;
 };
 
 absl::StatusOr<std::unique_ptr<Index>> Index::Create(
@@ -115,38 +50,23 @@ Index::~Index() = default;
 
 const Quantizer& Index::quantizer() const { return rep_->quantizer; }
 
-void Index::Add(const IndexEntry& entry) {
-  const GrowingBlock::Added added = rep_->Blocks()->growing->Add(entry);
-  if (entry.metadata != nullptr) ++rep_->alive;
-  if (added.ended) --rep_->alive;
-  // A block that knows the id has ended the life of what came before.
-  if (!added.known) {
-    rep_->EndLifeInSealed(entry.body->id, entry.body->lamport);
-  }
+void Index::Add(const IndexEntry& entry) { rep_->blocks.Add(entry); }
+void Index::Publish(Lamport now, uint64_t feed) {
+  rep_->blocks.Publish(now, feed);
 }
-
-void Index::Publish(Lamport now) {
-  GrowingBlock& growing = *rep_->Blocks()->growing;
-  growing.Publish(now);
-  rep_->published_alive.store(rep_->alive, std::memory_order_release);
-  rep_->now.store(now, std::memory_order_release);
-  const size_t seal = rep_->options.seal_slots;
-  if (seal != 0 && growing.snapshot().slots >= seal) rep_->Seal();
-}
-
-Lamport Index::published() const {
-  return rep_->now.load(std::memory_order_acquire);
-}
+Lamport Index::published() const { return rep_->blocks.now(); }
+IndexBlocks& Index::blocks() const { return rep_->blocks; }
 
 size_t Index::slots() const {
   size_t slots = 0;
-  for (const IndexView::Part& part : rep_->View().parts) slots += part.slots;
+  for (const IndexView::Part& part : rep_->blocks.View().parts)
+    slots += part.slots;
   return slots;
 }
 
 size_t Index::index_bytes() const {
   size_t bytes = 0;
-  const IndexView view = rep_->View();
+  const IndexView view = rep_->blocks.View();
   for (const IndexView::Part& part : view.parts) {
     bytes += part.block->index_bytes();
   }
@@ -155,7 +75,7 @@ size_t Index::index_bytes() const {
 
 size_t Index::rescore_bytes() const {
   size_t bytes = 0;
-  const IndexView view = rep_->View();
+  const IndexView view = rep_->blocks.View();
   for (const IndexView::Part& part : view.parts) {
     bytes += part.block->rescore_bytes();
   }
@@ -165,7 +85,7 @@ size_t Index::rescore_bytes() const {
 absl::StatusOr<std::vector<std::vector<IndexHit>>> Index::Search(
     absl::Span<const IndexQuery> queries, const OriginalReader& originals,
     const std::function<bool()>& cancelled) const {
-  const IndexView view = rep_->View();
+  const IndexView view = rep_->blocks.View();
   const SearchContext context{rep_->quantizer, rep_->options.metric, view,
                               originals};
   IndexSearch search(rep_->options, context, queries, cancelled);
@@ -175,11 +95,11 @@ absl::StatusOr<std::vector<std::vector<IndexHit>>> Index::Search(
 }
 
 size_t Index::Count(const Filter* filter, std::optional<Lamport> at) const {
-  const IndexView view = rep_->View();
+  const IndexView view = rep_->blocks.View();
   const Lamport time = std::min(at.value_or(view.now), view.now);
   const bool all = filter == nullptr || filter->op == Filter::Op::kAll;
   if (all && time == view.now) {
-    return rep_->published_alive.load(std::memory_order_acquire);
+    return rep_->blocks.alive();
   }
   const SlotFilter slot_filter(view, time, filter, /*exclude_id=*/{});
   size_t count = 0;

@@ -50,7 +50,11 @@ struct IndexOptions {
   bool rescore_column = true;  // False with Originals::kCodesOnly.
   size_t threads = 1;          // Most threads one search may use.
   size_t seal_slots = 0;  // Blocks end at the first Publish() with this many
-                          // slots; 0: there is one block.
+                          // slots,
+  uint64_t seal_ops = 0;  // or so many feed positions after the one before; 0,
+                          // both: there is one block.
+  // Called when a block was sealed. Must not use the index.
+  std::function<void()> on_seal = nullptr;
 };
 
 // A version to add. Borrows.
@@ -79,6 +83,8 @@ struct IndexHit {
   float score = 0;
 };
 
+class IndexBlocks;
+
 // One writer at a time (Add, Publish); any number of concurrent readers, which
 // never wait for it and see whole Puts only: what has been published. Slots lie
 // in blocks, of which the last one grows.
@@ -100,9 +106,12 @@ class Index {
   void Add(const IndexEntry& entry);
 
   // Makes everything added so far visible to searches at `now` and later.
-  // `now` never goes back.
-  void Publish(Lamport now);
+  // `feed` is the position of the last one in the feed. Neither ever goes back.
+  void Publish(Lamport now, uint64_t feed = 0);
   Lamport published() const;
+
+  // For loading and for writing segments (index_load.h, index_files.h).
+  IndexBlocks& blocks() const;
 
   // Returns the hits of each query, best first, ties by id. Equal for any
   // number of threads, any order in which ids were added, and however the slots

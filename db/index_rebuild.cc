@@ -28,6 +28,7 @@
 #include "corkscrew/quantizer.h"
 #include "db/body.h"
 #include "db/index.h"
+#include "db/index_blocks.h"
 #include "db/keys.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
@@ -39,24 +40,9 @@ namespace {
 
 constexpr size_t kChunkRows = 256;
 
-struct Row {
-  std::string key;
-  std::string value;
-  BodyKey body_key = {};
-  Version version = {};
-  bool damaged = false;  // Its place is known, its body can not be read.
-  // What the index takes.
-  bool tombstone = false;
-  Metadata metadata = {};
-  std::vector<uint8_t> code = {};
-  CodeScalars scalars = {};
-  std::vector<float> original = {};
-};
-
-// Decodes the key and value of `row` and encodes its vector.
 absl::Status Decode(const VersionReader& reader,
-                    const CollectionState& collection, const Index& index,
-                    Row* row) {
+                    const CollectionState& collection,
+                    const Quantizer& quantizer, IndexRow* row) {
   uint32_t number;
   if (!ParseBodyRowKey(row->key, &number, &row->body_key)) {
     return absl::DataLossError("not a key of a body");
@@ -71,7 +57,6 @@ absl::Status Decode(const VersionReader& reader,
   row->tombstone = body.kind == OpKind::kDelete;
   if (row->tombstone) return absl::OkStatus();
   CORKSCREW_ASSIGN_OR_RETURN(row->metadata, DecodeMetadata(body.metadata));
-  const Quantizer& quantizer = index.quantizer();
   row->code.resize(quantizer.code_bytes());
   if (collection.row().descriptor.originals == Originals::kCodesOnly) {
     if (body.form != VectorForm::kCode ||
@@ -86,14 +71,6 @@ absl::Status Decode(const VersionReader& reader,
   }
   return quantizer.Encode(row->original, absl::MakeSpan(row->code),
                           &row->scalars);
-}
-
-IndexEntry EntryOf(const Row& row) {
-  return {.body = &row.body_key,
-          .metadata = row.tombstone || row.damaged ? nullptr : &row.metadata,
-          .code = row.code,
-          .scalars = row.scalars,
-          .original = row.original};
 }
 
 class Rebuild {
@@ -119,7 +96,9 @@ class Rebuild {
     for (std::thread& worker : workers) worker.join();
     MutexLock lock(&add_mutex_);
     CORKSCREW_RETURN_IF_ERROR(status_);
-    index_->Publish(collection_.writer.clock);
+    index_->Publish(collection_.writer.clock, collection_.writer.feed);
+    // What has been sealed before does not end at a position of the feed.
+    index_->blocks().SealIfAny();
     collection_.versions = versions_;
     collection_.tombstones = tombstones_;
     collection_.writer.versions = versions_;
@@ -129,12 +108,12 @@ class Rebuild {
 
  private:
   void Work() {
-    std::vector<Row> rows;
+    std::vector<IndexRow> rows;
     while (true) {
       absl::Status status = ReadChunk(&rows);
       if (status.ok() && rows.empty()) return;
       for (size_t i = 0; status.ok() && i < rows.size(); ++i) {
-        status = Decode(reader_, collection_, *index_, &rows[i]);
+        status = Decode(reader_, collection_, index_->quantizer(), &rows[i]);
         // One bad body does not keep the database closed: it is remembered.
         rows[i].damaged =
             absl::IsDataLoss(status) && rows[i].version != Version{};
@@ -148,7 +127,7 @@ class Rebuild {
   }
 
   // Reads whole ids until there are kChunkRows rows; none at the end.
-  absl::Status ReadChunk(std::vector<Row>* rows)
+  absl::Status ReadChunk(std::vector<IndexRow>* rows)
       ABSL_LOCKS_EXCLUDED(read_mutex_) {
     rows->clear();
     MutexLock lock(&read_mutex_);
@@ -167,23 +146,24 @@ class Rebuild {
   }
 
   // Adds a chunk, or records why not. False: stop.
-  bool AddAll(std::vector<Row>* rows, const absl::Status& status)
+  bool AddAll(std::vector<IndexRow>* rows, const absl::Status& status)
       ABSL_LOCKS_EXCLUDED(add_mutex_) {
     if (status.ok()) {
       // Rows come newest first within an id; the index wants merge order.
-      std::sort(rows->begin(), rows->end(), [](const Row& a, const Row& b) {
-        if (a.body_key.id != b.body_key.id) {
-          return a.body_key.id < b.body_key.id;
-        }
-        return a.version < b.version;
-      });
+      std::sort(rows->begin(), rows->end(),
+                [](const IndexRow& a, const IndexRow& b) {
+                  if (a.body_key.id != b.body_key.id) {
+                    return a.body_key.id < b.body_key.id;
+                  }
+                  return a.version < b.version;
+                });
     }
     MutexLock lock(&add_mutex_);
     status_.Update(status);
     if (!status_.ok()) return false;
     for (size_t i = 0; i < rows->size(); ++i) {
-      const Row& row = (*rows)[i];
-      index_->Add(EntryOf(row));
+      const IndexRow& row = (*rows)[i];
+      index_->Add(row.Entry());
       const bool last = i + 1 == rows->size() ||
                         (*rows)[i + 1].body_key.id != row.body_key.id;
       if (last && row.tombstone) ++tombstones_;
@@ -195,6 +175,7 @@ class Rebuild {
       }
     }
     versions_ += rows->size();
+    index_->blocks().SealIfFull();
     return true;
   }
 
@@ -213,6 +194,13 @@ class Rebuild {
 };
 
 }  // namespace
+
+absl::Status DecodeIndexRow(const VersionReader& reader,
+                            const CollectionState& collection,
+                            const Quantizer& quantizer, IndexRow* row) {
+  const absl::Status status = Decode(reader, collection, quantizer, row);
+  return status.ok() ? status : reader.Damaged(row->key, status);
+}
 
 absl::Status RebuildIndex(const Store& store, const OriginTable& origins,
                           size_t threads, CollectionState* collection) {
@@ -247,7 +235,7 @@ absl::Status IndexFeed(const Store& store, const OriginTable& origins,
     const absl::StatusOr<Op> op = DecodeOp(*op_value);
     if (!op.ok()) return reader.Damaged(op_key, op.status());
     if (!op->body_dropped) {
-      Row row;
+      IndexRow row;
       row.body_key = {.shard = feed->shard,
                       .id = op->id,
                       .lamport = op->lamport,
@@ -260,9 +248,9 @@ absl::Status IndexFeed(const Store& store, const OriginTable& origins,
         return reader.Damaged(row.key, absl::DataLossError("it is missing"));
       }
       row.value = *std::move(body);
-      const absl::Status decoded = Decode(reader, *collection, *index, &row);
-      if (!decoded.ok()) return reader.Damaged(row.key, decoded);
-      index->Add(EntryOf(row));
+      CORKSCREW_RETURN_IF_ERROR(
+          DecodeIndexRow(reader, *collection, index->quantizer(), &row));
+      index->Add(row.Entry());
       collection->EndDamage(row.body_key.id, row.body_key.lamport);
     }
     *last = position;

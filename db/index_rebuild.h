@@ -3,13 +3,49 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "corkscrew/metadata.h"
+#include "corkscrew/quantizer.h"
 #include "db/collection_state.h"
+#include "db/index.h"
 #include "db/origin_table.h"
 #include "db/store.h"
+#include "db/version_reader.h"
 
 namespace corkscrew {
+
+// A row of the body family, and what the index takes of it.
+struct IndexRow {
+  std::string key;
+  std::string value;
+  BodyKey body_key = {};
+  Version version = {};
+  bool damaged = false;  // Its place is known, its body can not be read.
+  bool tombstone = false;
+  Metadata metadata = {};
+  std::vector<uint8_t> code = {};
+  CodeScalars scalars = {};
+  std::vector<float> original = {};
+
+  // Borrows.
+  IndexEntry Entry() const {
+    if (tombstone || damaged) return {.body = &body_key};
+    return {.body = &body_key,
+            .metadata = &metadata,
+            .code = code,
+            .scalars = scalars,
+            .original = original};
+  }
+};
+
+// Fills `row` from its key and value. Thread-safe.
+//   DataLoss  the body is damaged, or newer than the clock; names its key
+absl::Status DecodeIndexRow(const VersionReader& reader,
+                            const CollectionState& collection,
+                            const Quantizer& quantizer, IndexRow* row);
 
 // Fills the empty index of `collection` from its bodies with `threads` threads,
 // publishes it at the collection's clock, and counts versions and tombstones. A

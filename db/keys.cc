@@ -120,6 +120,12 @@ std::string FeedKey(uint32_t collection, uint64_t local_seq) {
   return key;
 }
 
+std::string SegmentKey(uint32_t collection, uint64_t number) {
+  std::string key = KindPrefix('s', collection);
+  AppendBig(number, &key);
+  return key;
+}
+
 std::string HeadKey(Stream stream, absl::string_view id) {
   std::string key = StreamKey('h', stream);
   AppendEscaped(id, &key);
@@ -214,6 +220,13 @@ bool ParseFeedKey(absl::string_view key, uint32_t* collection,
   Cursor cursor(key);
   return ReadKind(&cursor, 'f') && cursor.ReadBig(collection) &&
          cursor.ReadBig(local_seq) && cursor.done();
+}
+
+bool ParseSegmentKey(absl::string_view key, uint32_t* collection,
+                     uint64_t* number) {
+  Cursor cursor(key);
+  return ReadKind(&cursor, 's') && cursor.ReadBig(collection) &&
+         cursor.ReadBig(number) && cursor.done();
 }
 
 bool ParseHeadKey(absl::string_view key, Stream* stream, std::string* id) {

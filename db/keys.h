@@ -33,6 +33,8 @@ std::string OpKey(Stream stream, uint32_t origin, uint64_t seq);
 std::string FeedKey(uint32_t collection, uint64_t local_seq);
 std::string HeadKey(Stream stream, absl::string_view id);
 std::string RequestKey(Stream stream, absl::string_view request_id);
+// Row of a segment; number 0 is the row of the catalogue itself.
+std::string SegmentKey(uint32_t collection, uint64_t number);
 
 // Keys of the body family: stream, id, falling Lamport time, origin, seq.
 std::string BodyRowKey(uint32_t collection, const BodyKey& body);
@@ -67,6 +69,8 @@ std::string PrefixEnd(absl::string_view prefix);
                                 std::string* id);
 [[nodiscard]] bool ParseRequestKey(absl::string_view key, Stream* stream,
                                    std::string* request_id);
+[[nodiscard]] bool ParseSegmentKey(absl::string_view key, uint32_t* collection,
+                                   uint64_t* number);
 [[nodiscard]] bool ParseBodyRowKey(absl::string_view key, uint32_t* collection,
                                    BodyKey* body);
 

@@ -52,6 +52,8 @@ class Segment : public SlotBlock {
   // How many slots have died; all of a history segment.
   size_t dead() const { return live() ? died_.count() : slots(); }
   uint64_t file_bytes() const { return header_.file_bytes; }
+  // The times of death of a live segment.
+  const DiedColumn& deaths() const { return died_; }
   // A checksum of the rescore column was wrong: it should be written anew.
   bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
 

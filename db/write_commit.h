@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -99,11 +100,18 @@ struct DropCommit {
   std::string name = {};
 };
 
+// Rows about a collection that are no ops (the catalogue of its segments).
+struct RowsCommit {
+  std::shared_ptr<CollectionState> collection = nullptr;
+  std::vector<std::pair<std::string, std::string>> put = {};  // Key and value.
+  std::vector<std::string> remove = {};
+};
+
 // Weight of a commit that shares its group with no other.
 inline constexpr size_t kAloneInGroup = size_t{1} << 40;
 
 struct Commit {
-  std::variant<WriteCommit*, CreateCommit*, DropCommit*> what;
+  std::variant<WriteCommit*, CreateCommit*, DropCommit*, RowsCommit*> what;
   absl::Status status = absl::OkStatus();
   size_t bytes = 0;  // Roughly what it adds to the log.
 };

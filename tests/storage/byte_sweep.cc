@@ -71,6 +71,8 @@ Options SmallOptions(bool time) {
 
 Environment SmallEnvironment() {
   Environment environment;
+  environment.background = false;
+  environment.segment_slots = 64;
   environment.boot_id = [] { return std::string("boot"); };
   return environment;
 }

@@ -34,6 +34,8 @@ absl::Status FaultyDatabase::Open() {
   Environment environment;
   environment.files = &files_;
   environment.store = env_.get();
+  environment.background = false;  // The same calls each time.
+  environment.segment_slots = 16;
   environment.boot_id = [boot = boot_] { return absl::StrCat("boot", boot); };
   auto engine = Engine::Open(path_, options, environment);
   Tell(absl::StrCat("open: ", engine.status().ToString(), ", ", disk_.calls(),

@@ -1,0 +1,344 @@
+#include "db/index_load.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "db/index_blocks.h"
+#include "db/index_rebuild.h"
+#include "db/keys.h"
+#include "db/op.h"
+#include "db/parallel.h"
+#include "db/rows.h"
+#include "db/segment.h"
+#include "db/segment_catalogue.h"
+#include "db/version_reader.h"
+
+namespace corkscrew {
+namespace {
+
+// Ops that are read together.
+constexpr size_t kChunkOps = 256;
+constexpr size_t kMostSidecarBytes = size_t{1} << 32;
+
+absl::Status Damaged(absl::string_view key, absl::string_view why) {
+  return absl::DataLossError(
+      absl::StrCat("row ", absl::BytesToHexString(key), " is damaged: ", why));
+}
+
+// The `s` rows of a collection.
+struct Catalogue {
+  std::optional<CatalogueRow> row;
+  std::map<uint64_t, SegmentRow> segments;
+};
+
+class Loader {
+ public:
+  Loader(const IndexFilesContext& context, size_t threads,
+         CollectionState* collection)
+      : context_(context),
+        store_(*context.store),
+        threads_(std::max<size_t>(1, threads)),
+        collection_(*collection),
+        index_(collection->index()),
+        reader_(store_, *context.origins, *collection) {}
+
+  absl::StatusOr<CataloguedFiles> Run() {
+    CataloguedFiles files;
+    CORKSCREW_ASSIGN_OR_RETURN(const Catalogue catalogue, ReadCatalogue());
+    if (catalogue.row.has_value()) {
+      files.next_number = catalogue.row->next_number;
+      if (catalogue.row->sidecar != 0) {
+        files.sidecar =
+            SidecarFileName(collection_.row().uuid, catalogue.row->sidecar);
+      }
+    }
+    for (const auto& [number, row] : catalogue.segments) {
+      files.segments.insert(number);
+      files.next_number = std::max(files.next_number, number + 1);
+    }
+    std::vector<std::shared_ptr<Segment>> segments;
+    uint64_t died_up_to = 0;
+    if (!MapSegments(catalogue, &segments, &died_up_to).ok()) {
+      CORKSCREW_RETURN_IF_ERROR(
+          RebuildIndex(store_, *context_.origins, threads_, &collection_));
+      return files;
+    }
+    files.feed = catalogue.row->covered.feed;
+    index_->blocks().Adopt(std::move(segments), files.feed);
+    CORKSCREW_RETURN_IF_ERROR(
+        ReadFeed(std::min(died_up_to, files.feed), files.feed));
+    index_->Publish(collection_.writer.clock, collection_.writer.feed);
+    collection_.versions = collection_.writer.versions;
+    collection_.tombstones = collection_.writer.tombstones;
+    return files;
+  }
+
+ private:
+  absl::StatusOr<Catalogue> ReadCatalogue() const {
+    Catalogue catalogue;
+    const std::string prefix = KindPrefix('s', collection_.number());
+    const auto it =
+        store_.NewIterator(Family::kRows, prefix, PrefixEnd(prefix));
+    for (it->Seek(prefix); it->valid(); it->Next()) {
+      uint32_t collection;
+      uint64_t number;
+      if (!ParseSegmentKey(it->key(), &collection, &number)) {
+        return Damaged(it->key(), "not a key of a segment");
+      }
+      if (number == 0) {
+        const absl::StatusOr<CatalogueRow> row =
+            DecodeCatalogueRow(it->value());
+        if (!row.ok()) return Damaged(it->key(), row.status().message());
+        catalogue.row = *row;
+      } else {
+        const absl::StatusOr<SegmentRow> row = DecodeSegmentRow(it->value());
+        if (!row.ok()) return Damaged(it->key(), row.status().message());
+        catalogue.segments[number] = *row;
+      }
+    }
+    CORKSCREW_RETURN_IF_ERROR(it->status());
+    return catalogue;
+  }
+
+  // Opens all segments and applies the times of death; *died_up_to is the
+  // position to which these are complete. Any error: they can not be used.
+  absl::Status MapSegments(const Catalogue& catalogue,
+                           std::vector<std::shared_ptr<Segment>>* segments,
+                           uint64_t* died_up_to) const {
+    if (!catalogue.row.has_value()) {
+      return absl::NotFoundError("no catalogue");
+    }
+    CORKSCREW_RETURN_IF_ERROR(CheckPosition(catalogue.row->covered));
+    const SegmentSpace space =
+        SpaceOf(collection_.row(), index_->quantizer().code_bytes());
+    std::vector<std::pair<uint64_t, const SegmentRow*>> rows;
+    for (const auto& [number, row] : catalogue.segments) {
+      rows.emplace_back(number, &row);
+    }
+    segments->resize(rows.size());
+    std::vector<absl::Status> statuses(rows.size());
+    RunUnits(rows.size(), threads_, [&](size_t, size_t i) {
+      absl::StatusOr<std::shared_ptr<Segment>> segment = Segment::Open(
+          *context_.files,
+          absl::StrCat(context_.directory, "/",
+                       SegmentFileName(collection_.row().uuid, rows[i].first)),
+          space);
+      statuses[i] = segment.status();
+      if (!segment.ok()) return false;
+      const SegmentRow& row = *rows[i].second;
+      if ((*segment)->hash() != row.hash ||
+          (*segment)->header().number != rows[i].first) {
+        statuses[i] = absl::DataLossError("it is another segment");
+        return false;
+      }
+      (*segments)[i] = *std::move(segment);
+      return true;
+    });
+    for (const absl::Status& status : statuses) {
+      CORKSCREW_RETURN_IF_ERROR(status);
+    }
+    *died_up_to = ApplySidecar(*catalogue.row, *segments).value_or(0);
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckPosition(const SegmentPosition& position) const {
+    bool known = position.feed == 0;
+    for (uint32_t i = 0; !known && i < context_.origins->size(); ++i) {
+      known = context_.origins->Get(i)->incarnation == position.incarnation;
+    }
+    CORKSCREW_ASSIGN_OR_RETURN(
+        const Hash16 hash,
+        OpHashAt(store_, collection_.number(), position.feed));
+    if (!known || position.feed > collection_.writer.feed ||
+        hash != position.op_hash) {
+      return absl::DataLossError("the feed has another op there");
+    }
+    return absl::OkStatus();
+  }
+
+  // Returns the position of the sidecar once all of it is applied. Nothing is
+  // applied if anything is wrong with it.
+  absl::StatusOr<uint64_t> ApplySidecar(
+      const CatalogueRow& row,
+      const std::vector<std::shared_ptr<Segment>>& segments) const {
+    CORKSCREW_ASSIGN_OR_RETURN(
+        const std::string bytes,
+        context_.files->Read(
+            absl::StrCat(context_.directory, "/",
+                         SidecarFileName(collection_.row().uuid, row.sidecar)),
+            kMostSidecarBytes));
+    Hash16 hash;
+    CORKSCREW_ASSIGN_OR_RETURN(const DiedSidecar sidecar,
+                               DecodeDiedSidecar(bytes, &hash));
+    if (hash != row.sidecar_hash ||
+        sidecar.collection != collection_.row().uuid) {
+      return absl::DataLossError("it is another sidecar");
+    }
+    CORKSCREW_RETURN_IF_ERROR(CheckPosition(sidecar.position));
+    std::map<uint64_t, Segment*> live;
+    for (const std::shared_ptr<Segment>& segment : segments) {
+      if (segment->live()) live[segment->header().number] = segment.get();
+    }
+    for (const auto& [number, slots] : sidecar.segments) {
+      const auto found = live.find(number);
+      if (found == live.end()) {
+        return absl::DataLossError("it names another segment");
+      }
+      for (const DiedSidecar::Slot& slot : slots) {
+        if (slot.slot >= found->second->slots()) {
+          return absl::DataLossError("it names a slot that is not there");
+        }
+      }
+    }
+    for (const auto& [number, slots] : sidecar.segments) {
+      for (const DiedSidecar::Slot& slot : slots) {
+        live[number]->EndLife(slot.slot, slot.died);
+      }
+    }
+    return sidecar.position.feed;
+  }
+
+  struct FedOp {
+    uint64_t feed;
+    FeedRow row;
+    Op op = {};
+    BodyKey body = {};
+    std::optional<IndexRow> index_row = std::nullopt;
+  };
+
+  // Reads the feed after `from`: ops up to `covered` have their slots and only
+  // end lives, later ones are added.
+  absl::Status ReadFeed(uint64_t from, uint64_t covered) {
+    const uint32_t number = collection_.number();
+    const std::string prefix = KindPrefix('f', number);
+    const auto it =
+        store_.NewIterator(Family::kRows, prefix, PrefixEnd(prefix));
+    it->Seek(FeedKey(number, from + 1));
+    while (it->valid()) {
+      std::vector<FedOp> ops;
+      for (; it->valid() && ops.size() < kChunkOps; it->Next()) {
+        uint32_t collection;
+        FedOp fed = {};
+        if (!ParseFeedKey(it->key(), &collection, &fed.feed)) {
+          return Damaged(it->key(), "not a key of the feed");
+        }
+        const absl::StatusOr<FeedRow> row = DecodeFeedRow(it->value());
+        if (!row.ok()) return Damaged(it->key(), row.status().message());
+        fed.row = *row;
+        ops.push_back(std::move(fed));
+      }
+      CORKSCREW_RETURN_IF_ERROR(ReadOps(&ops));
+      CORKSCREW_RETURN_IF_ERROR(ReadBodies(covered, &ops));
+      for (const FedOp& fed : ops) {
+        CORKSCREW_RETURN_IF_ERROR(fed.feed <= covered ? EndEarlier(fed)
+                                                      : Add(fed));
+      }
+    }
+    return it->status();
+  }
+
+  absl::Status ReadOps(std::vector<FedOp>* ops) const {
+    std::vector<std::string> keys;
+    for (const FedOp& fed : *ops) {
+      keys.push_back(OpKey({collection_.number(), fed.row.shard},
+                           fed.row.origin, fed.row.seq));
+    }
+    return store_.MultiGet(
+        Family::kRows, keys,
+        [&](size_t i, std::optional<absl::string_view> value) {
+          if (!value.has_value()) {
+            return Damaged(keys[i], "it is missing, but the feed names it");
+          }
+          absl::StatusOr<Op> op = DecodeOp(*value);
+          if (!op.ok()) return Damaged(keys[i], op.status().message());
+          FedOp& fed = (*ops)[i];
+          fed.op = *std::move(op);
+          fed.body = {fed.row.shard, fed.op.id, fed.op.lamport, fed.row.origin,
+                      fed.row.seq};
+          return absl::OkStatus();
+        });
+  }
+
+  absl::Status ReadBodies(uint64_t covered, std::vector<FedOp>* ops) const {
+    std::vector<FedOp*> wanted;
+    std::vector<std::string> keys;
+    for (FedOp& fed : *ops) {
+      if (fed.feed <= covered || fed.op.kind != OpKind::kPut ||
+          fed.op.body_dropped) {
+        continue;
+      }
+      wanted.push_back(&fed);
+      keys.push_back(BodyRowKey(collection_.number(), fed.body));
+    }
+    CORKSCREW_RETURN_IF_ERROR(store_.MultiGet(
+        Family::kBodies, keys,
+        [&](size_t i, std::optional<absl::string_view> value) {
+          if (!value.has_value()) return Damaged(keys[i], "it is missing");
+          wanted[i]->index_row.emplace(IndexRow{keys[i], std::string(*value)});
+          return absl::OkStatus();
+        }));
+    std::vector<absl::Status> statuses(wanted.size());
+    RunUnits(wanted.size(), wanted.size() < 16 ? 1 : threads_,
+             [&](size_t, size_t i) {
+               statuses[i] =
+                   DecodeIndexRow(reader_, collection_, index_->quantizer(),
+                                  &*wanted[i]->index_row);
+               return true;
+             });
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      IndexRow& row = *wanted[i]->index_row;
+      row.damaged = absl::IsDataLoss(statuses[i]) && row.version != Version{};
+      if (!row.damaged) CORKSCREW_RETURN_IF_ERROR(statuses[i]);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status EndEarlier(const FedOp& fed) {
+    CORKSCREW_ASSIGN_OR_RETURN(const Version version,
+                               reader_.VersionOf(fed.body));
+    index_->blocks().EndEarlier(
+        fed.op.id, fed.op.lamport, [&](const BodyKey& of_slot) {
+          const absl::StatusOr<Version> other = reader_.VersionOf(of_slot);
+          return other.ok() && *other < version;
+        });
+    return absl::OkStatus();
+  }
+
+  absl::Status Add(const FedOp& fed) {
+    collection_.EndDamage(fed.op.id, fed.op.lamport);
+    if (fed.index_row.has_value() && fed.index_row->damaged) {
+      collection_.AddDamage({fed.op.id, fed.index_row->key, fed.op.lamport});
+    }
+    if (fed.index_row.has_value()) {
+      index_->Add(fed.index_row->Entry());
+    } else {
+      index_->Add({.body = &fed.body});
+    }
+    return absl::OkStatus();
+  }
+
+  const IndexFilesContext& context_;
+  const Store& store_;
+  const size_t threads_;
+  CollectionState& collection_;
+  const std::shared_ptr<Index> index_;
+  const VersionReader reader_;  // Only its const methods.
+};
+
+}  // namespace
+
+absl::StatusOr<CataloguedFiles> LoadIndex(const IndexFilesContext& context,
+                                          size_t threads,
+                                          CollectionState* collection) {
+  return Loader(context, threads, collection).Run();
+}
+
+}  // namespace corkscrew

@@ -1,0 +1,28 @@
+#ifndef CORKSCREW_DB_INDEX_LOAD_H_
+#define CORKSCREW_DB_INDEX_LOAD_H_
+
+// Opens the index of a collection: maps its segments and reads the feed after
+// them, or reads all bodies.
+
+#include <cstddef>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "db/collection_state.h"
+#include "db/index_files.h"
+
+namespace corkscrew {
+
+// Fills the empty index of `collection` and publishes it at the collection's
+// clock. Whatever is wrong with the segments (a missing, damaged, older or
+// foreign file, a catalogue that does not fit the feed) only means that the
+// bodies are read instead, with `threads` threads.
+//   DataLoss  a row or body of the store is damaged; names its key
+absl::StatusOr<CataloguedFiles> LoadIndex(const IndexFilesContext& context,
+                                          size_t threads,
+                                          CollectionState* collection);
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_DB_INDEX_LOAD_H_
