@@ -77,6 +77,7 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   AddImportV1Command(app, context);
   AddExportCommand(app, context);
   AddSearchCommand(app, context);
+  AddBackupCommands(app, context);
   AddEmbedCommand(app, context);
   AddEncodeCommand(app, context);
   AddRecallCommand(app, context);
