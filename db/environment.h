@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 
+#include "absl/time/time.h"
 #include "base/file_system.h"
 #include "base/hash.h"
 #include "db/directory.h"
@@ -27,6 +28,9 @@ struct Environment {
   // Fills [size] bytes; false if there are no random numbers.
   std::function<bool(uint8_t* out, size_t size)> random = SystemRandom;
   std::function<std::string()> boot_id = BootId;
+  // The longest that a relaxed write waits for its sync. An infinite one leaves
+  // syncing to the next write that wants it, and to Close().
+  absl::Duration sync_interval = absl::Milliseconds(100);
 };
 
 }  // namespace corkscrew
