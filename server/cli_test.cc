@@ -138,6 +138,7 @@ TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
                                                        {"put"},
                                                        {"get"},
                                                        {"delete"},
+                                                       {"patch"},
                                                        {"history"},
                                                        {"list"},
                                                        {"count"},

@@ -25,6 +25,7 @@
 #include "server/json_writer.h"
 #include "server/output.h"
 #include "server/table.h"
+#include "server/version_text.h"
 
 namespace corkscrew {
 namespace {
@@ -40,6 +41,9 @@ struct Arguments {
   std::optional<Lamport> at;
   size_t page_size = 100;
   std::string page_token;
+  std::vector<std::string> remove;  // Of patch.
+  std::string if_version;
+  std::string request_id;
   bool vectors = false;
   bool all = false;
 
@@ -104,6 +108,32 @@ void AddVectors(CLI::App& verb, Arguments& arguments) {
   verb.add_flag("--with-vectors", arguments.vectors, "Print the vectors too");
 }
 
+void AddCondition(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("--if-version", arguments.if_version,
+                  "Only if this is the current version, as get --json prints "
+                  "it; none: only if there is no record")
+      ->type_name("VERSION");
+}
+void AddRequestId(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("--request-id", arguments.request_id,
+                  "A retry with the same id within 24 hours writes nothing and "
+                  "answers as the first one did")
+      ->type_name("ID");
+}
+
+absl::StatusOr<std::optional<Version>> Condition(const Arguments& arguments) {
+  if (arguments.if_version.empty()) return std::nullopt;
+  CORKSCREW_ASSIGN_OR_RETURN(const Version version,
+                             ParseVersion(arguments.if_version));
+  return std::optional<Version>(version);
+}
+
+WriteOptions OptionsOf(const Arguments& arguments) {
+  WriteOptions options;
+  options.request_id = arguments.request_id;
+  return options;
+}
+
 std::vector<absl::string_view> Views(const std::vector<std::string>& ids) {
   return {ids.begin(), ids.end()};
 }
@@ -134,6 +164,36 @@ void PrintPage(const std::vector<StoredRecord>& records,
   }
 }
 
+// Lamport time and version of a reply about one record.
+void WriteVersion(const PutReply& reply, JsonWriter& json) {
+  json.Key("lamport").Integer(reply.lamport);
+  if (reply.items.empty() || reply.items[0].version.seq == 0) return;
+  json.Key("version").String(VersionText(reply.items[0].version));
+}
+
+absl::StatusOr<ExitCode> Patch(const Arguments& arguments,
+                               Collection& collection,
+                               CommandContext& context) {
+  PatchItem item{arguments.id};
+  if (!arguments.metadata.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(item.set, ParseMetadata(arguments.metadata));
+  }
+  item.remove = arguments.remove;
+  CORKSCREW_ASSIGN_OR_RETURN(item.if_version, Condition(arguments));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      const PutReply reply, collection.Patch({&item, 1}, OptionsOf(arguments)));
+  if (context.json) {
+    JsonWriter json;
+    json.BeginObject().Key("id").String(arguments.id);
+    WriteVersion(reply, json);
+    context.console.out << json.EndObject().text() << '\n';
+  } else {
+    context.console.out << "patched " << arguments.id << " at " << reply.lamport
+                        << '\n';
+  }
+  return ExitCode::kOk;
+}
+
 absl::StatusOr<ExitCode> Put(const Arguments& arguments, Collection& collection,
                              CommandContext& context) {
   Metadata metadata;
@@ -144,12 +204,14 @@ absl::StatusOr<ExitCode> Put(const Arguments& arguments, Collection& collection,
   item.record = RecordView(arguments.id);
   item.record.text = arguments.text;
   item.record.metadata = &metadata;
-  CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply, collection.Put({&item, 1}));
+  CORKSCREW_ASSIGN_OR_RETURN(item.if_version, Condition(arguments));
+  CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply,
+                             collection.Put({&item, 1}, OptionsOf(arguments)));
   const bool truncated = !reply.items.empty() && reply.items[0].truncated;
   if (context.json) {
     JsonWriter json;
     json.BeginObject().Key("id").String(arguments.id);
-    json.Key("lamport").Integer(reply.lamport);
+    WriteVersion(reply, json);
     json.Key("truncated").Bool(truncated).EndObject();
     context.console.out << json.text() << '\n';
     return ExitCode::kOk;
@@ -192,8 +254,29 @@ absl::StatusOr<ExitCode> Get(const Arguments& arguments, Collection& collection,
 absl::StatusOr<ExitCode> Delete(const Arguments& arguments,
                                 Collection& collection,
                                 CommandContext& context) {
-  CORKSCREW_ASSIGN_OR_RETURN(const DeleteReply reply,
-                             collection.Delete(Views(arguments.ids)));
+  if (arguments.filter.empty() && arguments.ids.empty()) {
+    return absl::InvalidArgumentError("give ids, or --filter");
+  }
+  if (!arguments.filter.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(const Filter filter,
+                               ParseFilterExpression(arguments.filter));
+    CORKSCREW_ASSIGN_OR_RETURN(
+        const DeleteMatchingReply reply,
+        collection.DeleteMatching(filter, OptionsOf(arguments)));
+    if (context.json) {
+      JsonWriter json;
+      json.BeginObject().Key("deleted").Integer(reply.deleted);
+      json.Key("lamport").Integer(reply.lamport).EndObject();
+      context.console.out << json.text() << '\n';
+    } else {
+      context.console.out << "deleted " << reply.deleted << " records at "
+                          << reply.lamport << '\n';
+    }
+    return ExitCode::kOk;
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(
+      const DeleteReply reply,
+      collection.Delete(Views(arguments.ids), OptionsOf(arguments)));
   for (size_t i = 0; i < reply.deleted.size(); ++i) {
     if (context.json) {
       JsonWriter json;
@@ -286,6 +369,8 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
                  "A JSON object of booleans, numbers, strings and lists of "
                  "strings")
       ->type_name("JSON");
+  AddCondition(put, *arguments);
+  AddRequestId(put, *arguments);
   put.footer(
       "Example: corkscrew put notes.db notes n1 'Call the plumber' "
       "--metadata '{\"done\": false}'");
@@ -299,12 +384,38 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
   get.footer("Example: corkscrew get notes.db notes n1 n2 --json");
 
   arguments = std::make_shared<Arguments>();
-  CLI::App& remove = AddVerb(app, "delete", "Delete records by id", context,
-                             arguments, &Delete);
-  AddIds(remove, *arguments);
+  CLI::App& patch = AddVerb(app, "patch", "Change the metadata of a record",
+                            context, arguments, &Patch);
+  AddId(patch, *arguments);
+  patch
+      .add_option("--set", arguments->metadata,
+                  "A JSON object of the keys to set")
+      ->type_name("JSON");
+  patch
+      .add_option("--remove", arguments->remove,
+                  "A key to remove; may be given again")
+      ->type_name("KEY")
+      ->expected(1)
+      ->take_all();
+  AddCondition(patch, *arguments);
+  AddRequestId(patch, *arguments);
+  patch.footer(
+      "Its text and vector stay.\n"
+      "Example: corkscrew patch notes.db notes n1 --set '{\"done\": true}' "
+      "--remove due");
+
+  arguments = std::make_shared<Arguments>();
+  CLI::App& remove = AddVerb(app, "delete", "Delete records by id or filter",
+                             context, arguments, &Delete);
+  remove.add_option("ID...", arguments->ids, "Ids of the records")
+      ->type_name("");
+  AddFilter(remove, *arguments);
+  AddRequestId(remove, *arguments);
+  remove.get_option("ID...")->excludes(remove.get_option("--filter"));
   remove.footer(
       "Earlier moments keep them: search and get with --at.\n"
-      "Example: corkscrew delete notes.db notes n1 n2");
+      "Examples: corkscrew delete notes.db notes n1 n2\n"
+      "          corkscrew delete notes.db notes --filter 'done = true'");
 
   arguments = std::make_shared<Arguments>();
   CLI::App& history = AddVerb(app, "history", "Print all versions of a record",
