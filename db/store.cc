@@ -167,8 +167,14 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
   out.max_write_buffer_number = 2;
   out.memtable_protection_bytes_per_key = kProtectionBytes;
   out.compression = rocksdb::kLZ4Compression;
+  out.bottommost_compression = rocksdb::kZSTD;
+  // Flushes are small, because the log is: with fewer files at a time, merging
+  // them would write everything several times.
+  out.level0_file_num_compaction_trigger = 8;
   if (family == Family::kBodies) {
-    out.bottommost_compression = rocksdb::kZSTD;
+    // Bodies are written once and never changed: levels would rewrite them at
+    // every step down.
+    out.compaction_style = rocksdb::kCompactionStyleUniversal;
   }
   return out;
 }
