@@ -65,7 +65,7 @@ class CollectionState {
     embedder_ = std::move(embedder);
   }
 
-  // Everything up to here is durable and visible.
+  // Everything up to here is written and visible.
   Lamport published() const {
     return published_.load(std::memory_order_acquire);
   }
@@ -92,6 +92,16 @@ class CollectionState {
   //   DataLoss  one is alive at `at`; names its record and row
   absl::Status CheckDamage(Lamport at) const;
 
+  // Ops up to this feed position survive power loss. Nothing above it may be
+  // shipped.
+  uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
+  void RaiseDurable(uint64_t feed) {
+    uint64_t now = durable_.load(std::memory_order_relaxed);
+    while (now < feed && !durable_.compare_exchange_weak(
+                             now, feed, std::memory_order_acq_rel)) {
+    }
+  }
+
   // Held versions, and records whose current version is a tombstone.
   std::atomic<uint64_t> versions = 0;
   std::atomic<uint64_t> tombstones = 0;
@@ -112,6 +122,7 @@ class CollectionState {
   const CollectionRow row_;
   std::atomic<bool> dropped_ = false;
   std::atomic<Lamport> published_ = 0;
+  std::atomic<uint64_t> durable_ = 0;
   mutable Mutex mutex_;
   std::shared_ptr<Index> index_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Embedder> embedder_ ABSL_GUARDED_BY(mutex_);

@@ -55,6 +55,7 @@ CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
                            uint32_t origin, CollectionRegistry* registry,
                            RequestLog* requests, OpenSession* session,
                            const IndexSettings& index_settings,
+                           WriteGuard* guard,
                            std::function<absl::Time()> now)
     : store_(*store),
       current_(*store, *origins),
@@ -65,11 +66,21 @@ CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
       requests_(*requests),
       session_(*session),
       index_settings_(index_settings),
+      guard_(*guard),
       now_(std::move(now)) {}
 
 void CommitLeader::Process(absl::Span<Commit* const> group) {
-  if (!stopped_.ok()) {
-    for (Commit* commit : group) commit->status = stopped_;
+  const absl::Time now = now_();
+  size_t bytes = 0;
+  Store::Sync sync = Store::Sync::kLater;
+  for (const Commit* commit : group) {
+    if (commit->bytes < kAloneInGroup) bytes += commit->bytes;
+    if (commit->sync) sync = Store::Sync::kNow;
+  }
+  const bool is_drop = std::holds_alternative<DropCommit*>(group[0]->what);
+  if (const absl::Status admitted = guard_.Admit(bytes, is_drop, now);
+      !admitted.ok()) {
+    for (Commit* commit : group) commit->status = admitted;
     return;
   }
   if (const absl::Status begun = session_.Begin(); !begun.ok()) {
@@ -77,28 +88,29 @@ void CommitLeader::Process(absl::Span<Commit* const> group) {
     return;
   }
   Group work(store_.NewBatch());
-  const absl::Time now = now_();
   work.wall_ms = absl::ToUnixMillis(now);
   requests_.Prune(work.wall_ms, kPrunePerGroup, &work.batch);
   for (Commit* commit : group) commit->status = Stage(*commit, &work);
   if (work.batch.empty()) return;
   session_.Stage(&work.batch);
-  const absl::Status written = store_.Write(work.batch);
+  const absl::Status written = store_.Write(work.batch, sync);
   if (written.ok()) {
-    Apply(work);
+    Apply(work, sync == Store::Sync::kNow);
     session_.Written(now, work.last);
     return;
   }
-  stopped_ = absl::FailedPreconditionError(
-      absl::StrCat("the database stopped writes after an error (",
-                   written.message(), "); close it and open it again"));
+  guard_.Failed(written);
+  // Not written if writing had failed before, in the background.
+  const absl::Status outcome =
+      absl::IsFailedPrecondition(written)
+          ? guard_.Admit(0, false, now)
+          : absl::UnknownError(absl::StrCat(
+                "the log could not be synced, so this write may or may not be "
+                "there after reopening: ",
+                written.message()));
   for (Commit* commit : group) {
     // What was only decided may rest on what was not synced.
-    if (!commit->status.ok()) continue;
-    commit->status = absl::UnknownError(
-        absl::StrCat("the log could not be synced, so this write may or may "
-                     "not be there after reopening: ",
-                     written.message()));
+    if (commit->status.ok()) commit->status = outcome;
   }
 }
 
@@ -505,7 +517,7 @@ absl::Status CommitLeader::StageSystemRecord(const CollectionRow& row,
   return StageWrite(&group->system_record->commit, group);
 }
 
-void CommitLeader::Apply(const Group& group) {
+void CommitLeader::Apply(const Group& group, bool synced) {
   for (const WriteCommit* commit : group.writes) {
     CollectionState& state = *commit->collection;
     const std::shared_ptr<Index> index = state.index();
@@ -527,6 +539,7 @@ void CommitLeader::Apply(const Group& group) {
       state.EndDamage(key.id, key.lamport);
     }
   }
+  std::vector<std::shared_ptr<CollectionState>> written;
   for (const WriteCommit* commit : group.writes) {
     CollectionState& state = *commit->collection;
     const std::shared_ptr<Index> index = state.index();
@@ -534,7 +547,9 @@ void CommitLeader::Apply(const Group& group) {
     state.versions = state.writer.versions;
     state.tombstones = state.writer.tombstones;
     state.set_published(state.writer.clock);
+    written.push_back(commit->collection);
   }
+  guard_.Written(written, synced);
   if (group.created != nullptr) registry_.Add(group.created);
   if (group.dropped != nullptr) {
     registry_.Remove(*group.dropped);

@@ -30,6 +30,7 @@
 #include "db/rows.h"
 #include "db/store.h"
 #include "db/write_commit.h"
+#include "db/write_guard.h"
 
 namespace corkscrew {
 
@@ -40,13 +41,11 @@ class CommitLeader {
   CommitLeader(Store* store, const OriginTable* origins, uint32_t origin,
                CollectionRegistry* registry, RequestLog* requests,
                OpenSession* session, const IndexSettings& index_settings,
+               WriteGuard* guard,
                std::function<absl::Time()> now);
 
   // Sets the status and the answers of each commit.
   void Process(absl::Span<Commit* const> group);
-
-  // Not OK after a failed write: nothing is written until reopening.
-  const absl::Status& stopped() const { return stopped_; }
 
  private:
   using HeadMap = absl::flat_hash_map<std::pair<uint32_t, std::string>, Head>;
@@ -99,7 +98,7 @@ class CommitLeader {
       const CollectionState& collection) const;
 
   // Makes what was written visible.
-  void Apply(const Group& group);
+  void Apply(const Group& group, bool synced);
 
   Store& store_;
   const CurrentVersions current_;
@@ -110,8 +109,8 @@ class CommitLeader {
   RequestLog& requests_;
   OpenSession& session_;
   const IndexSettings index_settings_;
+  WriteGuard& guard_;
   const std::function<absl::Time()> now_;
-  absl::Status stopped_ = absl::OkStatus();
 };
 
 }  // namespace corkscrew

@@ -5,8 +5,10 @@
 // that wait, so that they share one sync (as LevelDB's writer queue).
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -21,17 +23,33 @@ class CommitQueue {
  public:
   // `process` handles a group in queue order. It is called by one thread at a
   // time, without a lock, and may be slow. `weight` is what an item adds to its
-  // group, which ends when it has `most` (but has one item at least).
+  // group, which ends when it has `most` (but has one item at least). `bytes`
+  // is what it takes of `room` while it waits or is processed.
   CommitQueue(std::function<void(absl::Span<T* const>)> process,
-              std::function<size_t(const T&)> weight, size_t most)
-      : process_(std::move(process)), weight_(std::move(weight)), most_(most) {}
+              std::function<size_t(const T&)> weight, size_t most,
+              std::function<size_t(const T&)> bytes, size_t room)
+      : process_(std::move(process)),
+        weight_(std::move(weight)),
+        most_(most),
+        bytes_(std::move(bytes)),
+        room_(room) {}
 
-  // Returns when `item` has been processed.
+  // Returns when `item` has been processed. Waits, in order of arrival, while
+  // the queue has no room for it; an item larger than the room waits for the
+  // queue to be empty.
   void Run(T* item) ABSL_LOCKS_EXCLUDED(mutex_) {
     Waiter self{item};
     std::vector<T*> group;
+    const size_t bytes = bytes_(*item);
     {
       MutexLock lock(&mutex_);
+      const uint64_t ticket = next_ticket_++;
+      while (ticket != admitted_ || (taken_ > 0 && taken_ + bytes > room_)) {
+        space_.Wait(&mutex_);
+      }
+      ++admitted_;
+      taken_ += bytes;
+      if (next_ticket_ != admitted_) space_.NotifyAll();
       queue_.push_back(&self);
       while (!self.done && queue_.front() != &self) self.wake.Wait(&mutex_);
       if (self.done) return;
@@ -48,10 +66,18 @@ class CommitQueue {
     for (size_t i = 0; i < group.size(); ++i) {
       Waiter* waiter = queue_.front();
       queue_.pop_front();
+      taken_ -= bytes_(*waiter->item);
       waiter->done = true;
       if (waiter != &self) waiter->wake.NotifyOne();
     }
     if (!queue_.empty()) queue_.front()->wake.NotifyOne();
+    if (next_ticket_ != admitted_) space_.NotifyAll();
+  }
+
+  // What waits and what is processed.
+  size_t bytes() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    return taken_;
   }
 
  private:
@@ -64,9 +90,15 @@ class CommitQueue {
   const std::function<void(absl::Span<T* const>)> process_;
   const std::function<size_t(const T&)> weight_;
   const size_t most_;
+  const std::function<size_t(const T&)> bytes_;
+  const size_t room_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
+  CondVar space_;
   std::deque<Waiter*> queue_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_ticket_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t admitted_ ABSL_GUARDED_BY(mutex_) = 0;  // Tickets below are in.
+  size_t taken_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace corkscrew

@@ -42,7 +42,8 @@ TEST(CommitQueueTest, EveryItemIsProcessedOnceAndInTheOrderOfItsThread) {
           item->processed = true;
         }
       },
-      [](const Item&) { return size_t{1}; }, 3);
+      [](const Item&) { return size_t{1}; }, 3,
+      [](const Item&) { return size_t{1}; }, 5);
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&queue, t] {

@@ -22,6 +22,7 @@
 #include "absl/types/span.h"
 #include "base/hash.h"
 #include "base/status_macros.h"
+#include "db/disk_space.h"
 #include "db/durable_mark.h"
 #include "db/flaws.h"
 #include "db/format_version.h"
@@ -37,6 +38,10 @@ constexpr size_t kMaxGroupBytes = size_t{32} << 20;
 
 // Request rows removed at open; more go while writing.
 constexpr size_t kPruneAtOpen = 100'000;
+
+size_t BytesInQueue(const Commit& commit) {
+  return commit.bytes < kAloneInGroup ? commit.bytes : 0;
+}
 
 template <typename T>
 absl::Status FillRandom(const Environment& environment, T* out) {
@@ -79,6 +84,7 @@ Engine::Engine(std::string path, const Options& options,
       threads_(options.threads != 0
                    ? options.threads
                    : std::max(1u, std::thread::hardware_concurrency())),
+      budget_(options.memory_budget_bytes, options.block_cache_bytes),
       registry_(std::make_unique<CollectionRegistry>()) {}
 
 Engine::~Engine() { Close().IgnoreError(); }
@@ -125,14 +131,28 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::OpenReadOnly(
   return engine;
 }
 
+absl::StatusOr<std::unique_ptr<Store>> Engine::OpenStore() {
+  const StoreOptions store_options{
+      .create_if_missing = options_.create_if_missing,
+      .block_cache_bytes = budget_.BlockCacheBytes(0),
+      .memtable_bytes = budget_.memtable_bytes(),
+      .env = environment_.store,
+      .background_error = [state = &write_state_](const absl::Status& why) {
+        state->Fail(why.message());
+      }};
+  absl::StatusOr<std::unique_ptr<Store>> store =
+      RecoverStore(path_, store_options, environment_, &recovered_);
+  // What is kept in reserve is kept for this.
+  if (absl::IsResourceExhausted(store.status()) &&
+      DiskSpace::Release(*environment_.files, path_)) {
+    store = RecoverStore(path_, store_options, environment_, &recovered_);
+  }
+  return store;
+}
+
 absl::Status Engine::Load() {
   if (!options_.read_only) {
-    CORKSCREW_ASSIGN_OR_RETURN(
-        store_, RecoverStore(path_,
-                             {.create_if_missing = options_.create_if_missing,
-                              .block_cache_bytes = options_.block_cache_bytes,
-                              .env = environment_.store},
-                             environment_, &recovered_));
+    CORKSCREW_ASSIGN_OR_RETURN(store_, OpenStore());
   }
   WriteBatch batch = store_->NewBatch();
   CORKSCREW_RETURN_IF_ERROR(LoadIdentity(&batch));
@@ -185,11 +205,18 @@ absl::Status Engine::Load() {
   if (recovered_.has_value()) {
     CORKSCREW_RETURN_IF_ERROR(RemoveRecoveryNote(path_, environment_));
   }
+  CORKSCREW_RETURN_IF_ERROR(RemoveFailedMark(*environment_.files, path_));
   session_->RenewMark();
+  for (const auto& collection : registry_->All()) {
+    collection->RaiseDurable(collection->writer.feed);
+  }
 
+  guard_ = std::make_unique<WriteGuard>(environment_, path_, options_, budget_,
+                                        registry_.get(), store_.get(),
+                                        &write_state_);
   leader_ = std::make_unique<CommitLeader>(
       store_.get(), &origins_, origin_number_, registry_.get(), &requests_,
-      session_.get(), index_settings, now);
+      session_.get(), index_settings, guard_.get(), now);
   queue_ = std::make_unique<CommitQueue<Commit>>(
       [this](absl::Span<Commit* const> group) {
         leader_->Process(group);
@@ -199,7 +226,8 @@ absl::Status Engine::Load() {
           }
         }
       },
-      [](const Commit& commit) { return commit.bytes; }, kMaxGroupBytes);
+      [](const Commit& commit) { return commit.bytes; }, kMaxGroupBytes,
+      BytesInQueue, budget_.queue_bytes());
   keeper_->Start();
   return absl::OkStatus();
 }
@@ -262,7 +290,8 @@ absl::StatusOr<bool> Engine::IsOtherLife() {
       !open_row_.clean && open_row_.boot_id != environment_.boot_id();
   const bool dropped =
       recovered_.has_value() && recovered_->incarnation != origin_.incarnation;
-  return other_boot || marker != named || dropped;
+  const bool failed = HasFailedMark(*environment_.files, path_);
+  return other_boot || marker != named || dropped || failed;
 }
 
 absl::Status Engine::CreateIdentity(WriteBatch* batch) {
@@ -316,18 +345,20 @@ absl::Status Engine::LoadOrigins(WriteBatch* batch) {
 absl::Status Engine::Close() {
   if (!gate_.Close()) return absl::OkStatus();
   absl::Status status = absl::OkStatus();
-  if (keeper_ != nullptr) {
-    keeper_->Close(leader_ != nullptr && leader_->stopped().ok());
-  }
-  if (leader_ != nullptr && leader_->stopped().ok()) {
+  const bool clean =
+      leader_ != nullptr && write_state_.snapshot().state != DbState::kFailed;
+  if (keeper_ != nullptr) keeper_->Close(clean);
+  if (clean) {
     status = session_->Close();
   }
-  if (store_ != nullptr && leader_ != nullptr) status.Update(store_->Close());
+  const bool loaded = leader_ != nullptr;
   queue_.reset();
   leader_.reset();
   follower_.reset();
+  guard_.reset();
   session_.reset();
   keeper_.reset();
+  if (loaded) status.Update(store_->Close());
   store_.reset();
   lock_.reset();
   return status;
@@ -341,9 +372,25 @@ absl::Status Engine::Announce(absl::Span<const std::string> addresses) {
 
 absl::Status Engine::Run(Commit* commit) {
   CORKSCREW_RETURN_IF_ERROR(CheckWritable());
+  const size_t bytes = BytesInQueue(*commit);
+  if (bytes > budget_.queue_bytes()) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "a write of ", bytes, " bytes: all that wait may have ",
+        budget_.queue_bytes(),
+        " (an eighth of Options::memory_budget_bytes); write less at once"));
+  }
   queue_->Run(commit);
   keeper_->RunPending();
   return commit->status;
+}
+
+size_t Engine::queued_bytes() const {
+  return queue_ == nullptr ? 0 : queue_->bytes();
+}
+
+WriteState::Snapshot Engine::write_state() const {
+  if (guard_ != nullptr) return guard_->Look();
+  return {DbState::kReadOnly, "opened for reading only"};
 }
 
 absl::Status Engine::CheckWritable() const {

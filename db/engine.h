@@ -24,6 +24,7 @@
 #include "db/environment.h"
 #include "db/follower.h"
 #include "db/index_keeper.h"
+#include "db/memory_budget.h"
 #include "db/open_session.h"
 #include "db/origin_table.h"
 #include "db/recovery.h"
@@ -31,6 +32,8 @@
 #include "db/rows.h"
 #include "db/store.h"
 #include "db/write_commit.h"
+#include "db/write_guard.h"
+#include "db/write_state.h"
 
 namespace corkscrew {
 
@@ -70,10 +73,15 @@ class Engine {
     bool inside_ = false;
   };
 
-  // Queues a commit, waits for it and returns its status.
+  // Queues a commit, waits for it and returns its status. Waits too while the
+  // queue is full.
   //   FailedPrecondition  open for reading only
+  //   ResourceExhausted   it is larger than the queue may be
   absl::Status Run(Commit* commit);
   absl::Status CheckWritable() const;
+  size_t queued_bytes() const;
+  // Whether writes are taken now.
+  WriteState::Snapshot write_state() const;
 
   const std::string& path() const { return path_; }
   const Options& options() const { return options_; }
@@ -106,6 +114,7 @@ class Engine {
   static absl::StatusOr<std::shared_ptr<Engine>> OpenReadOnly(
       const std::string& path, const Options& options,
       const Environment& environment);
+  absl::StatusOr<std::unique_ptr<Store>> OpenStore();
   absl::Status Load();
   // Reads or creates the identity of the database.
   absl::Status LoadIdentity(WriteBatch* batch);
@@ -117,8 +126,10 @@ class Engine {
   const Options options_;
   const Environment environment_;
   const size_t threads_;
+  const MemoryBudget budget_;
   CallGate gate_;
   Mutex backup_mutex_;
+  WriteState write_state_;
 
   // Constant after Open() until Close().
   std::unique_ptr<DirectoryLock> lock_;
@@ -137,6 +148,7 @@ class Engine {
   // Of the commit leader.
   RequestLog requests_;
   std::unique_ptr<OpenSession> session_;
+  std::unique_ptr<WriteGuard> guard_;
   std::unique_ptr<CommitLeader> leader_;
 };
 

@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 
+#include "absl/time/time.h"
 #include "base/file_system.h"
 #include "base/hash.h"
 #include "db/directory.h"
@@ -30,6 +31,9 @@ struct Environment {
   // Whether segments are written by a thread; else they are when a write ends.
   bool background = true;
   size_t segment_slots = 0;  // Slots of a segment; 0: as many as make 16 MiB.
+  // The longest that a relaxed write waits for its sync. An infinite one leaves
+  // syncing to the next write that wants it, and to Close().
+  absl::Duration sync_interval = absl::Milliseconds(100);
 };
 
 }  // namespace corkscrew

@@ -180,10 +180,6 @@ absl::StatusOr<DbStats> LocalDb::Stats(const CallOptions& call) {
   CORKSCREW_RETURN_IF_ERROR(running.Begin());
   CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
   DbStats stats;
-  if (engine_->options().read_only) {
-    stats.state = DbState::kReadOnly;
-    stats.state_reason = "opened for reading only";
-  }
   stats.uuid = engine_->uuid();
   stats.replica = engine_->origin().replica;
   stats.incarnation = engine_->origin().incarnation;
@@ -195,6 +191,10 @@ absl::StatusOr<DbStats> LocalDb::Stats(const CallOptions& call) {
   }
   stats.memory.block_cache = engine_->store().block_cache_bytes();
   stats.memory.memtables = engine_->store().memtable_bytes();
+  stats.memory.queues = engine_->queued_bytes();
+  WriteState::Snapshot writes = engine_->write_state();
+  stats.state = writes.state;
+  stats.state_reason = std::move(writes.reason);
   stats.recovery_dropped_bytes = engine_->recovery_dropped_bytes();
   stats.disk_bytes = DiskBytes(engine_->path());
   return stats;

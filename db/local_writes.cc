@@ -36,9 +36,6 @@ constexpr size_t kLookEvery = 256;
 
 absl::Status LocalCollection::CheckWrite(const WriteOptions& options) const {
   CORKSCREW_RETURN_IF_ERROR(Named(engine_->CheckWritable()));
-  if (options.durability != Durability::kSync) {
-    return Named(absl::UnimplementedError("durability kRelaxed comes later"));
-  }
   if (options.ack != Ack::kOne) {
     return Named(absl::UnimplementedError(
         "ack kQuorum and kAll need a cluster, which comes later"));
@@ -64,7 +61,8 @@ absl::StatusOr<PutReply> LocalCollection::Put(absl::Span<const PutItem> items,
     write.request_hash = preparation.request_hash();
   }
   CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
-  Commit commit{&write, absl::OkStatus(), preparation.bytes()};
+  Commit commit{&write, absl::OkStatus(), preparation.bytes(),
+                options.durability == Durability::kSync};
   CORKSCREW_RETURN_IF_ERROR(engine_->Run(&commit));
 
   return ReplyOf(write, preparation.statuses());
@@ -132,7 +130,8 @@ absl::StatusOr<DeleteReply> LocalCollection::Delete(
   if (!write.request_id.empty()) {
     write.request_hash = RequestHash(RequestKind::kDelete, hashed);
   }
-  Commit commit{&write, absl::OkStatus(), bytes};
+  Commit commit{&write, absl::OkStatus(), bytes,
+                options.durability == Durability::kSync};
   CORKSCREW_RETURN_IF_ERROR(engine_->Run(&commit));
 
   DeleteReply reply;
@@ -164,7 +163,8 @@ absl::StatusOr<PutReply> LocalCollection::Patch(
   if (!write.request_id.empty()) {
     write.request_hash = preparation.request_hash();
   }
-  Commit commit{&write, absl::OkStatus(), preparation.bytes()};
+  Commit commit{&write, absl::OkStatus(), preparation.bytes(),
+                options.durability == Durability::kSync};
   CORKSCREW_RETURN_IF_ERROR(engine_->Run(&commit));
   return ReplyOf(write, preparation.statuses());
 }
@@ -223,7 +223,8 @@ absl::StatusOr<DeleteMatchingReply> LocalCollection::DeleteMatching(
     if (!write.request_id.empty()) write.request_hash = RequestHash(filter);
     size_t bytes = 0;
     for (const PreparedItem& item : items) bytes += item.id.size();
-    Commit queued{&write, absl::OkStatus(), bytes};
+    Commit queued{&write, absl::OkStatus(), bytes,
+                  options.durability == Durability::kSync};
     return engine_->Run(&queued);
   };
   // Is this a retry? Ask before reading everything.

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/listener.h"
 #include "rocksdb/options.h"
 #include "rocksdb/slice.h"
 #include "rocksdb/status.h"
@@ -94,6 +96,37 @@ class NoLog : public rocksdb::Logger {
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
 };
 
+// Hears of errors of background work, after which nothing may be written: the
+// store is then not what the log says.
+class ErrorListener : public rocksdb::EventListener {
+ public:
+  explicit ErrorListener(std::function<void(const absl::Status&)> report)
+      : report_(std::move(report)) {}
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason,
+                         rocksdb::Status* error) override {
+    if (error->ok()) return;
+    const absl::Status status = ToStatus(*error);
+    // The writer hears of the others itself.
+    const bool background =
+        reason != rocksdb::BackgroundErrorReason::kWriteCallback &&
+        reason != rocksdb::BackgroundErrorReason::kMemTable;
+    failed_ = true;
+    if (background && report_ != nullptr) report_(status);
+  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/,
+                            rocksdb::Status /*error*/,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+
+  bool failed() const { return failed_; }
+
+ private:
+  const std::function<void(const absl::Status&)> report_;
+  std::atomic<bool> failed_ = false;
+};
+
 rocksdb::DBOptions DbOptions(const StoreOptions& options) {
   rocksdb::DBOptions db;
   if (options.env != nullptr) db.env = options.env;
@@ -109,8 +142,10 @@ rocksdb::DBOptions DbOptions(const StoreOptions& options) {
   db.avoid_flush_during_recovery = false;
   db.max_bgerror_resume_count = 0;  // Stop at the first background error.
   db.atomic_flush = true;
-  db.max_total_wal_size = size_t{8} << 20;  // Replay takes 6-8 ms per MiB.
-  db.db_write_buffer_size = size_t{32} << 20;
+  // Replay takes 6-8 ms per MiB.
+  db.max_total_wal_size = std::min(size_t{8} << 20, options.memtable_bytes / 2);
+  // While one half goes to files the other is filled.
+  db.db_write_buffer_size = options.memtable_bytes / 2;
   db.max_background_jobs = 2;
   db.max_open_files = 256;
   db.info_log_level = rocksdb::InfoLogLevel::FATAL_LEVEL;
@@ -120,7 +155,8 @@ rocksdb::DBOptions DbOptions(const StoreOptions& options) {
 }
 
 rocksdb::ColumnFamilyOptions FamilyOptions(
-    Family family, const std::shared_ptr<rocksdb::Cache>& cache) {
+    Family family, const StoreOptions& options,
+    const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.cache_index_and_filter_blocks = true;
@@ -129,19 +165,26 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
   rocksdb::ColumnFamilyOptions out;
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   out.write_buffer_size =
-      family == Family::kBodies ? size_t{16} << 20 : size_t{4} << 20;
+      std::min(family == Family::kBodies ? size_t{16} << 20 : size_t{4} << 20,
+               options.memtable_bytes / 4);
   out.max_write_buffer_number = 2;
   out.memtable_protection_bytes_per_key = kProtectionBytes;
   out.compression = rocksdb::kLZ4Compression;
+  out.bottommost_compression = rocksdb::kZSTD;
+  // Flushes are small, because the log is: with fewer files at a time, merging
+  // them would write everything several times.
+  out.level0_file_num_compaction_trigger = 8;
   if (family == Family::kBodies) {
-    out.bottommost_compression = rocksdb::kZSTD;
+    // Bodies are written once and never changed: levels would rewrite them at
+    // every step down.
+    out.compaction_style = rocksdb::kCompactionStyleUniversal;
   }
   return out;
 }
 
-rocksdb::WriteOptions SyncedWrite() {
+rocksdb::WriteOptions WriteWith(Store::Sync sync) {
   rocksdb::WriteOptions options;
-  options.sync = !FlawsForTests().no_sync;
+  options.sync = sync == Store::Sync::kNow && !FlawsForTests().no_sync;
   options.protection_bytes_per_key = kProtectionBytes;
   return options;
 }
@@ -291,8 +334,8 @@ class Store::Secondary {
     // Its files stay open: the writer may remove them at any time.
     options_.max_open_files = -1;
     families_ = {{rocksdb::kDefaultColumnFamilyName,
-                  FamilyOptions(Family::kRows, cache)},
-                 {"hist", FamilyOptions(Family::kBodies, cache)}};
+                  FamilyOptions(Family::kRows, options, cache)},
+                 {"hist", FamilyOptions(Family::kBodies, options, cache)}};
   }
 
   std::shared_ptr<const Opened> view() const {
@@ -366,8 +409,19 @@ struct Store::Rep {
   // A write failed. The log must not be touched any more: builds of RocksDB
   // with assertions abort.
   std::atomic<bool> failed = false;
+  std::shared_ptr<ErrorListener> listener;  // Null when it follows another.
   std::atomic<uint64_t> synced_sequence = 0;
   bool read_only = false;  // From StoreOptions.
+
+  bool has_failed() const {
+    return failed || (listener != nullptr && listener->failed());
+  }
+  void RaiseSynced(uint64_t sequence) {
+    uint64_t now = synced_sequence;
+    while (now < sequence &&
+           !synced_sequence.compare_exchange_weak(now, sequence)) {
+    }
+  }
 
   // What reads go to.
   std::shared_ptr<const Opened> view() const {
@@ -384,6 +438,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
   auto rep = std::make_unique<Rep>();
   rep->cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   rocksdb::DBOptions db_options = DbOptions(options);
+  rep->listener = std::make_shared<ErrorListener>(options.background_error);
+  db_options.listeners.push_back(rep->listener);
   if (options.read_only) {
     db_options.create_if_missing = false;
     db_options.create_missing_column_families = false;
@@ -394,8 +450,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
   }
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
       {rocksdb::kDefaultColumnFamilyName,
-       FamilyOptions(Family::kRows, rep->cache)},
-      {"hist", FamilyOptions(Family::kBodies, rep->cache)}};
+       FamilyOptions(Family::kRows, options, rep->cache)},
+      {"hist", FamilyOptions(Family::kBodies, options, rep->cache)}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   CORKSCREW_RETURN_IF_ERROR(ToStatus(
@@ -431,22 +487,41 @@ WriteBatch Store::NewBatch() const {
   return WriteBatch(std::move(rep));
 }
 
-absl::Status Store::Write(WriteBatch& batch) {
-  if (rep_->failed) {
+absl::Status Store::Write(WriteBatch& batch, Sync sync) {
+  if (rep_->has_failed()) {
     return absl::FailedPreconditionError("store: a write failed before");
   }
   absl::Status status = ToStatus(
       batch.rep_->batch.PutLogData(EncodeSyncedClaim(rep_->synced_sequence)));
   if (status.ok()) {
     status =
-        ToStatus(rep_->opened->db->Write(SyncedWrite(), &batch.rep_->batch));
+        ToStatus(rep_->opened->db->Write(WriteWith(sync), &batch.rep_->batch));
   }
+  if (!status.ok()) {
+    rep_->failed = true;
+  } else if (sync == Sync::kNow) {
+    rep_->RaiseSynced(last_sequence());
+  }
+  return status;
+}
+
+absl::Status Store::SyncLog() {
+  if (rep_->has_failed()) {
+    return absl::FailedPreconditionError("store: a write failed before");
+  }
+  if (FlawsForTests().no_sync) return absl::OkStatus();
+  const uint64_t sequence = last_sequence();
+  absl::Status status = ToStatus(rep_->opened->db->SyncWAL());
   if (status.ok()) {
-    rep_->synced_sequence = last_sequence();
+    rep_->RaiseSynced(sequence);
   } else {
     rep_->failed = true;
   }
   return status;
+}
+
+void Store::SetBlockCacheBytes(size_t bytes) {
+  if (rep_->cache->GetCapacity() != bytes) rep_->cache->SetCapacity(bytes);
 }
 
 uint64_t Store::last_sequence() const {
@@ -523,7 +598,7 @@ absl::Status Store::Close() {
   absl::Status status = absl::OkStatus();
   if (rep_->opened == nullptr) return status;
   Opened& opened = *rep_->opened;
-  if (!rep_->failed && !rep_->read_only) {
+  if (!rep_->has_failed() && !rep_->read_only) {
     status = ToStatus(
         opened.db->Flush(rocksdb::FlushOptions(),
                          {opened.families.begin(), opened.families.end()}));

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -85,7 +86,11 @@ struct StoreOptions {
   // Change nothing in the directory. Writes fail.
   bool read_only = false;
   size_t block_cache_bytes = size_t{32} << 20;
+  size_t memtable_bytes = size_t{32} << 20;  // Of rows not yet in files.
   rocksdb::Env* env = nullptr;  // Files and threads; null: the system's.
+  // Called by a thread of the store when its own work (moving rows to files,
+  // merging files) fails; no write is taken any more.
+  std::function<void(const absl::Status&)> background_error = nullptr;
 };
 
 // Thread-safe.
@@ -113,9 +118,19 @@ class Store {
 
   WriteBatch NewBatch() const;
 
-  // Writes `batch` and syncs the log. After an error the outcome is not known
-  // and every later write fails. One thread at a time.
-  absl::Status Write(WriteBatch& batch);
+  // Writes `batch` and, unless told otherwise, syncs the log with everything
+  // before. After an error the outcome is not known and every later write
+  // fails. One thread at a time.
+  //   FailedPrecondition  writing had failed before: nothing was written
+  enum class Sync { kNow, kLater };
+  absl::Status Write(WriteBatch& batch, Sync sync = Sync::kNow);
+
+  // Syncs the log with everything that was written before the call. Errors as
+  // Write().
+  absl::Status SyncLog();
+
+  // Bounds the cache of blocks.
+  void SetBlockCacheBytes(size_t bytes);
 
   // The number of the last row written, counted from the making of the store;
   // and of the last one known to be synced.

@@ -114,6 +114,7 @@ struct Commit {
   std::variant<WriteCommit*, CreateCommit*, DropCommit*, RowsCommit*> what;
   absl::Status status = absl::OkStatus();
   size_t bytes = 0;  // Roughly what it adds to the log.
+  bool sync = true;  // Its answer waits for the log to be synced.
 };
 
 // The hash that tells whether a request with the same id is the same request

@@ -42,6 +42,9 @@ inline constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
 inline constexpr absl::Duration kMinPingInterval = absl::Seconds(30);
 inline constexpr int kMaxPingStrikes = 2;
 
+// How often a node looks whether its database takes writes.
+inline constexpr absl::Duration kReadinessInterval = absl::Seconds(5);
+
 // A bearer token.
 inline constexpr size_t kMinTokenBytes = 16;
 inline constexpr size_t kMaxTokenBytes = 256;

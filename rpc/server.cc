@@ -27,6 +27,7 @@
 #include "rpc/auth.h"
 #include "rpc/grpc_lifetime.h"
 #include "rpc/limits.h"
+#include "rpc/readiness.h"
 #include "rpc/service.h"
 #include "rpc/unix_socket.h"
 
@@ -38,6 +39,8 @@ constexpr size_t kMaxAddresses = 16;
 constexpr const char* kServiceNames[] = {
     "corkscrew.v1.Admin", "corkscrew.v1.Collections", "corkscrew.v1.Records",
     "corkscrew.v1.Search"};
+
+constexpr const char* kWritingService = "corkscrew.v1.Records";
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
@@ -155,6 +158,14 @@ class NodeServer final : public Server {
     for (const char* name : kServiceNames) {
       server_->GetHealthCheckService()->SetServingStatus(name, true);
     }
+    // Who writes asks for the service that writes; reading goes on.
+    readiness_ = std::make_unique<Readiness>(
+        node_.db(),
+        [this](bool writable) {
+          server_->GetHealthCheckService()->SetServingStatus(kWritingService,
+                                                             writable);
+        },
+        kReadinessInterval);
     return node_.db().Announce(addresses_);
   }
 
@@ -169,6 +180,7 @@ class NodeServer final : public Server {
     // Nobody new should come. The Db may be closed already.
     node_.db().Announce({}).IgnoreError();
     for (const auto& socket : sockets_) socket->Remove();
+    readiness_.reset();
     server_->GetHealthCheckService()->SetServingStatus(false);
     node_.Drain(deadline);
     // What is open now is idle: health watches and imports between two Puts,
@@ -215,6 +227,7 @@ class NodeServer final : public Server {
   int port_ = 0;
   std::vector<std::string> addresses_;
 
+  std::unique_ptr<Readiness> readiness_;  // Until Drain().
   Mutex drain_mutex_;
   bool drained_ ABSL_GUARDED_BY(drain_mutex_) = false;
 };

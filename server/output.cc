@@ -25,6 +25,7 @@
 #include "server/json_writer.h"
 #include "server/table.h"
 #include "server/text_display.h"
+#include "server/version_text.h"
 
 namespace corkscrew {
 namespace {
@@ -164,6 +165,9 @@ void WriteRecord(const StoredRecord& stored, JsonWriter& json) {
   json.BeginObject();
   json.Key("id").String(record.id);
   json.Key("lamport").Integer(stored.version.lamport);
+  if (stored.version.seq != 0) {
+    json.Key("version").String(VersionText(stored.version));
+  }
   json.Key("wall_ms").Integer(stored.wall_ms);
   json.Key("deleted").Bool(stored.deleted);
   if (stored.expires_ms != 0) json.Key("expires_ms").Integer(stored.expires_ms);

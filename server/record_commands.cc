@@ -28,6 +28,7 @@
 #include "server/json_writer.h"
 #include "server/output.h"
 #include "server/table.h"
+#include "server/version_text.h"
 
 namespace corkscrew {
 namespace {
@@ -46,6 +47,8 @@ struct Arguments {
   std::optional<Lamport> at;
   size_t page_size = 100;
   std::string page_token;
+  std::string if_version;
+  std::string request_id;
   bool vectors = false;
   bool all = false;
 
@@ -110,6 +113,32 @@ void AddVectors(CLI::App& verb, Arguments& arguments) {
   verb.add_flag("--with-vectors", arguments.vectors, "Print the vectors too");
 }
 
+void AddCondition(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("--if-version", arguments.if_version,
+                  "Only if this is the current version, as get --json prints "
+                  "it; none: only if there is no record")
+      ->type_name("VERSION");
+}
+void AddRequestId(CLI::App& verb, Arguments& arguments) {
+  verb.add_option("--request-id", arguments.request_id,
+                  "A retry with the same id within 24 hours writes nothing and "
+                  "answers as the first one did")
+      ->type_name("ID");
+}
+
+absl::StatusOr<std::optional<Version>> Condition(const Arguments& arguments) {
+  if (arguments.if_version.empty()) return std::nullopt;
+  CORKSCREW_ASSIGN_OR_RETURN(const Version version,
+                             ParseVersion(arguments.if_version));
+  return std::optional<Version>(version);
+}
+
+WriteOptions OptionsOf(const Arguments& arguments) {
+  WriteOptions options;
+  options.request_id = arguments.request_id;
+  return options;
+}
+
 std::vector<absl::string_view> Views(const std::vector<std::string>& ids) {
   return {ids.begin(), ids.end()};
 }
@@ -165,6 +194,14 @@ absl::StatusOr<int64_t> ParseExpiry(const std::string& text, absl::Time now) {
   return absl::ToUnixMillis(now + duration);
 }
 
+// Lamport time and version of a reply about a record.
+void WriteVersion(Lamport lamport, const PutOutcome& outcome,
+                  JsonWriter& json) {
+  json.Key("lamport").Integer(lamport);
+  if (outcome.version.seq == 0) return;
+  json.Key("version").String(VersionText(outcome.version));
+}
+
 absl::StatusOr<ExitCode> Put(const Arguments& arguments, Collection& collection,
                              CommandContext& context) {
   Metadata metadata;
@@ -180,12 +217,14 @@ absl::StatusOr<ExitCode> Put(const Arguments& arguments, Collection& collection,
         item.record.expires_ms,
         ParseExpiry(arguments.expires, context.system.now()));
   }
-  CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply, collection.Put({&item, 1}));
+  CORKSCREW_ASSIGN_OR_RETURN(item.if_version, Condition(arguments));
+  CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply,
+                             collection.Put({&item, 1}, OptionsOf(arguments)));
   const bool truncated = !reply.items.empty() && reply.items[0].truncated;
   if (context.json) {
     JsonWriter json;
     json.BeginObject().Key("id").String(arguments.id);
-    json.Key("lamport").Integer(reply.lamport);
+    WriteVersion(reply.lamport, reply.items[0], json);
     json.Key("truncated").Bool(truncated).EndObject();
     context.console.out << json.text() << '\n';
     return ExitCode::kOk;
@@ -231,7 +270,7 @@ absl::StatusOr<ExitCode> DeleteMatching(const Arguments& arguments,
   CORKSCREW_ASSIGN_OR_RETURN(const Filter filter,
                              ParseFilterExpression(arguments.filter));
   CORKSCREW_ASSIGN_OR_RETURN(const DeleteMatchingReply reply,
-                             collection.DeleteMatching(filter));
+                             collection.DeleteMatching(filter, OptionsOf(arguments)));
   if (context.json) {
     JsonWriter json;
     json.BeginObject().Key("deleted").Integer(reply.deleted);
@@ -252,22 +291,30 @@ absl::StatusOr<ExitCode> Patch(const Arguments& arguments,
     CORKSCREW_ASSIGN_OR_RETURN(set, ParseMetadata(arguments.set));
   }
   std::vector<PatchItem> items;
+  CORKSCREW_ASSIGN_OR_RETURN(const std::optional<Version> condition,
+                             Condition(arguments));
+  if (condition.has_value() && arguments.ids.size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--if-version is of one record, ", arguments.ids.size(), " are given"));
+  }
   for (const std::string& id : arguments.ids) {
     PatchItem& item = items.emplace_back();
     item.id = id;
     item.set = set;
     item.remove = arguments.remove;
+    item.if_version = condition;
   }
-  CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply, collection.Patch(items));
-  for (const std::string& id : arguments.ids) {
+  CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply,
+                             collection.Patch(items, OptionsOf(arguments)));
+  for (size_t i = 0; i < arguments.ids.size(); ++i) {
     if (context.json) {
       JsonWriter json;
-      json.BeginObject().Key("id").String(id);
-      json.Key("lamport").Integer(reply.lamport).EndObject();
-      context.console.out << json.text() << '\n';
+      json.BeginObject().Key("id").String(arguments.ids[i]);
+      WriteVersion(reply.lamport, reply.items[i], json);
+      context.console.out << json.EndObject().text() << '\n';
     } else {
-      context.console.out << "patched " << id << " at " << reply.lamport
-                          << '\n';
+      context.console.out << "patched " << arguments.ids[i] << " at "
+                          << reply.lamport << '\n';
     }
   }
   return ExitCode::kOk;
@@ -279,8 +326,9 @@ absl::StatusOr<ExitCode> Delete(const Arguments& arguments,
   if (!arguments.filter.empty()) {
     return DeleteMatching(arguments, collection, context);
   }
-  CORKSCREW_ASSIGN_OR_RETURN(const DeleteReply reply,
-                             collection.Delete(Views(arguments.ids)));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      const DeleteReply reply,
+      collection.Delete(Views(arguments.ids), OptionsOf(arguments)));
   for (size_t i = 0; i < reply.deleted.size(); ++i) {
     if (context.json) {
       JsonWriter json;
@@ -377,6 +425,8 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
                  "Hide the record from then on: 2030-01-31T12:00:00Z, or from "
                  "now: 90s, 12h, 30d")
       ->type_name("TIME");
+  AddCondition(put, *arguments);
+  AddRequestId(put, *arguments);
   put.footer(
       "Example: corkscrew put notes.db notes n1 'Call the plumber' "
       "--metadata '{\"done\": false}'");
@@ -400,6 +450,7 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
                   "Delete every record whose metadata matches; see corkscrew "
                   "--help")
       ->type_name("EXPR");
+  AddRequestId(remove, *arguments);
   remove.footer(
       "Earlier moments keep them: search and get with --at.\n"
       "Example: corkscrew delete notes.db notes n1 n2");
@@ -420,6 +471,8 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
   patch.add_option("--remove", arguments->remove, "A key to remove")
       ->type_name("KEY")
       ->allow_extra_args(false);
+  AddCondition(patch, *arguments);
+  AddRequestId(patch, *arguments);
   patch.footer(
       "Text and vector stay. All of the records are changed or none.\n"
       "Example: corkscrew patch notes.db notes n1 --set '{\"done\": true}' "

@@ -375,6 +375,33 @@ TEST_P(ChangesTest, AnExpiryOutsideItsRangeIsRefused) {
   EXPECT_THAT(points->Put({&item, 1}), StatusIs(kAborted, _));
 }
 
+TEST_P(ChangesTest, ARelaxedWriteIsAnsweredLikeASyncedOne) {
+  auto points = Vectors("points", 2);
+  WriteOptions relaxed;
+  relaxed.durability = Durability::kRelaxed;
+  relaxed.request_id = "r";
+  const auto first =
+      PutVector(*points, "a", std::vector<float>{1, 0}, {}, relaxed);
+  ASSERT_THAT(first, IsOk());
+  EXPECT_EQ(GetOne(*points, "a").version, first->items[0].version);
+  relaxed.request_id = "";
+  EXPECT_THAT(PatchOne(*points, "a", {{"k", true}}, {}, relaxed), IsOk());
+  Restart();
+  points = *db().OpenCollection("points");
+  EXPECT_EQ(GetOne(*points, "a").record.metadata, (Metadata{{"k", true}}));
+  relaxed.request_id = "r";
+  const auto again =
+      PutVector(*points, "a", std::vector<float>{1, 0}, {}, relaxed);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_TRUE(again->replayed);
+  EXPECT_THAT(DeleteId(*points, "a", {.durability = Durability::kRelaxed}),
+              IsOk());
+  const auto stats = db().Stats();
+  ASSERT_THAT(stats, IsOk());
+  EXPECT_EQ(stats->state, DbState::kWritable);
+  EXPECT_EQ(stats->state_reason, "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Db, ChangesTest,
                          ::testing::Values(Kind::kLocal, Kind::kRemote),
                          ::testing::PrintToStringParamName());

@@ -431,13 +431,11 @@ TEST_P(WritesTest, TextNeedsAModelAndVectorsOfAnotherSpaceAreRefused) {
 
 TEST_P(WritesTest, FieldsWhoseWorkComesLaterSaySo) {
   auto points = Vectors("points", 2);
-  WriteOptions relaxed;
-  relaxed.durability = Durability::kRelaxed;
   WriteOptions quorum;
   quorum.ack = Ack::kQuorum;
   WriteOptions all;
   all.ack = Ack::kAll;
-  for (const WriteOptions& options : {relaxed, quorum, all}) {
+  for (const WriteOptions& options : {quorum, all}) {
     EXPECT_THAT(PutVector(*points, "a", {1, 0}, {}, options),
                 StatusIs(kUnimplemented, _));
     EXPECT_THAT(DeleteId(*points, "a", options), StatusIs(kUnimplemented, _));
