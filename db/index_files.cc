@@ -186,7 +186,9 @@ absl::Status IndexFiles::Rewrite(
     replaced.push_back(input->block.get());
   }
   index.blocks().Finish(replaced, outputs, snapshot.covered, dropped_alive);
-  return WriteCatalogue(index);
+  if (collection_->damaged() == 0) return WriteCatalogue(index);
+  CORKSCREW_RETURN_IF_ERROR(RemoveCatalogue());
+  return RemoveFiles();
 }
 
 absl::Status IndexFiles::WriteSlots(
@@ -220,6 +222,21 @@ absl::Status IndexFiles::WriteSlots(
         Segment::Open(*context_.files, PathOf(name), space));
     outputs->push_back(std::move(segment));
   }
+  return absl::OkStatus();
+}
+
+absl::Status IndexFiles::RemoveCatalogue() {
+  RowsCommit rows;
+  rows.collection = collection_;
+  rows.remove.push_back(SegmentKey(collection_->number(), 0));
+  for (const uint64_t old : catalogued_) {
+    rows.remove.push_back(SegmentKey(collection_->number(), old));
+  }
+  Commit commit{&rows};
+  CORKSCREW_RETURN_IF_ERROR(context_.write(&commit));
+  catalogued_.clear();
+  catalogued_feed_ = 0;
+  sidecar_.clear();
   return absl::OkStatus();
 }
 
@@ -312,6 +329,11 @@ std::vector<std::string> IndexFiles::Names() {
 
 absl::Status IndexFiles::RemoveAll() {
   MutexLock lock(&mutex_);
+  return RemoveFiles();
+}
+
+absl::Status IndexFiles::RemoveFiles() {
+  if (!context_.files->Exists(context_.directory)) return absl::OkStatus();
   CORKSCREW_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                              context_.files->List(context_.directory));
   const std::string prefix = collection_->row().uuid.ToString() + "-";

@@ -103,6 +103,8 @@ class IndexFiles {
                           absl::Span<const SlotToCopy> slots,
                           std::vector<std::shared_ptr<Segment>>* outputs)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RemoveFiles() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RemoveCatalogue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteCatalogue(const Index& index)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<SegmentPosition> PositionAt(uint64_t feed) const;
