@@ -83,11 +83,14 @@ LogReader::Result LogReader::Next(absl::string_view* record) {
   bool inside = false;
   while (true) {
     const size_t left = kBlockBytes - next_ % kBlockBytes;
-    if (left < kHeaderBytes) {
-      // The rest of a block that no header fits in.
-      next_ += std::min(left, bytes_.size() - std::min(next_, bytes_.size()));
-    }
     if (!inside) offset_ = next_;
+    if (left < kHeaderBytes) {
+      // The rest of a block that no header fits in. RocksDB refuses half of it.
+      const size_t rest = bytes_.size() - std::min(next_, bytes_.size());
+      if (rest > 0 && rest < left) return Damage("the file ends in a header");
+      next_ += std::min(left, rest);
+      if (!inside) offset_ = next_;
+    }
     if (next_ >= bytes_.size()) {
       return inside ? Damage("the file ends in a record") : Result::kEnd;
     }
