@@ -75,6 +75,7 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   AddRecordCommands(app, context);
   AddImportCommand(app, context);
   AddImportV1Command(app, context);
+  AddExportCommand(app, context);
   AddSearchCommand(app, context);
   AddEmbedCommand(app, context);
   AddEncodeCommand(app, context);

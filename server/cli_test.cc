@@ -142,6 +142,7 @@ TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
                                                        {"list"},
                                                        {"count"},
                                                        {"import"},
+                                                       {"export"},
                                                        {"import-v1"},
                                                        {"search"},
                                                        {"embed"},

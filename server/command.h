@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "corkscrew/db.h"
 #include "corkscrew/embedder.h"
 #include "server/console.h"
+#include "server/record_source.h"
 #include "server/target.h"
 
 namespace corkscrew {
@@ -87,6 +89,9 @@ void AddName(CLI::App& verb, std::string& name);
 // alone would take -1 and wrap it.
 CLI::Validator Decimal();
 
+// Adds --format for files of records.
+CLI::Option* AddFormat(CLI::App& verb, std::optional<RecordFormat>& format);
+
 // Opens the target, runs `action`, closes. The first error counts.
 absl::StatusOr<ExitCode> WithDb(
     CommandContext& context,
@@ -106,6 +111,7 @@ absl::StatusOr<std::istream*> OpenInput(absl::string_view path,
 void AddCollectionCommands(CLI::App& app, CommandContext& context);
 void AddRecordCommands(CLI::App& app, CommandContext& context);
 void AddImportCommand(CLI::App& app, CommandContext& context);
+void AddExportCommand(CLI::App& app, CommandContext& context);
 void AddImportV1Command(CLI::App& app, CommandContext& context);
 void AddSearchCommand(CLI::App& app, CommandContext& context);
 void AddEmbedCommand(CLI::App& app, CommandContext& context);

@@ -36,7 +36,7 @@ class RecordHandler : public nlohmann::json_sax<nlohmann::json> {
       : top_(metadata_only ? State::kMetadata : State::kRecord) {}
 
   const std::string& error() const { return error_; }
-  Record TakeRecord() { return std::move(record_); }
+  RecordLine TakeRecord() { return std::move(record_); }
 
   bool null() override {
     if (state_ == State::kRecord &&
@@ -46,6 +46,10 @@ class RecordHandler : public nlohmann::json_sax<nlohmann::json> {
     return Refuse("null");
   }
   bool boolean(bool value) override {
+    if (state_ == State::kRecord && key_ == "deleted") {
+      record_.deleted = value;
+      return true;
+    }
     if (Ignored()) return true;
     if (state_ == State::kMetadata) return Store(value);
     return Refuse(value ? "true" : "false");
@@ -54,6 +58,7 @@ class RecordHandler : public nlohmann::json_sax<nlohmann::json> {
     return Integer(value, absl::StrCat(value));
   }
   bool number_unsigned(number_unsigned_t value) override {
+    if (state_ == State::kRecord && key_ == "lamport") record_.lamport = value;
     if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
       return Number(static_cast<double>(value), absl::StrCat(value));
     }
@@ -104,10 +109,11 @@ class RecordHandler : public nlohmann::json_sax<nlohmann::json> {
     }
     key_ = std::move(key);
     if (state_ == State::kRecord && key_ != "id" && key_ != "text" &&
-        key_ != "vector" && key_ != "metadata" && !Ignored()) {
-      return Fail(absl::StrCat(
-          "unknown key \"", Snippet(key_, 40),
-          "\"; known are \"id\", \"text\", \"vector\", \"metadata\""));
+        key_ != "vector" && key_ != "metadata" && key_ != "expires_ms" &&
+        !Ignored()) {
+      return Fail(absl::StrCat("unknown key \"", Snippet(key_, 40),
+                               "\"; known are \"id\", \"text\", \"vector\", "
+                               "\"metadata\", \"expires_ms\""));
     }
     return true;
   }
@@ -169,7 +175,9 @@ class RecordHandler : public nlohmann::json_sax<nlohmann::json> {
     }
     const absl::string_view want = key_ == "vector"     ? "a list of numbers"
                                    : key_ == "metadata" ? "an object"
-                                                        : "a string";
+                                   : key_ == "expires_ms"
+                                       ? "an integer of milliseconds"
+                                       : "a string";
     return Fail(
         absl::StrCat("\"", Snippet(key_, 40), "\" is ", got, "; want ", want));
   }
@@ -179,6 +187,11 @@ class RecordHandler : public nlohmann::json_sax<nlohmann::json> {
   }
   bool Integer(int64_t value, const std::string& text) {
     if (state_ == State::kMetadata) return Store(value);
+    if (state_ == State::kRecord && key_ == "expires_ms") {
+      if (value < 0) return Fail("\"expires_ms\" is negative");
+      record_.expires_ms = value;
+      return true;
+    }
     return Number(static_cast<double>(value), text);
   }
   bool Number(double value, const std::string& text) {
@@ -222,11 +235,11 @@ class RecordHandler : public nlohmann::json_sax<nlohmann::json> {
   std::set<std::string> keys_;
   std::set<std::string> metadata_keys_;
   std::vector<std::string> strings_;
-  Record record_;
+  RecordLine record_;
   std::string error_;
 };
 
-absl::StatusOr<Record> Parse(absl::string_view json, bool metadata_only) {
+absl::StatusOr<RecordLine> Parse(absl::string_view json, bool metadata_only) {
   if (json.size() > kMaxLineBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat(json.size(), " bytes, at most ", kMaxLineBytes));
@@ -264,12 +277,13 @@ bool LineReader::Next(std::string& line) {
   return true;
 }
 
-absl::StatusOr<Record> ParseRecordLine(absl::string_view line) {
-  absl::StatusOr<Record> record = Parse(line, /*metadata_only=*/false);
+absl::StatusOr<RecordLine> ParseRecordLine(absl::string_view line) {
+  absl::StatusOr<RecordLine> record = Parse(line, /*metadata_only=*/false);
   if (record.ok() && record->id.empty()) {
     return absl::InvalidArgumentError("\"id\" is missing or empty");
   }
-  if (record.ok() && record->text.empty() && record->vector.empty()) {
+  if (record.ok() && !record->deleted && record->text.empty() &&
+      record->vector.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("record \"", Snippet(record->id, 40),
                      "\" has neither \"text\" nor \"vector\""));
@@ -278,7 +292,7 @@ absl::StatusOr<Record> ParseRecordLine(absl::string_view line) {
 }
 
 absl::StatusOr<QueryLine> ParseQueryLine(absl::string_view line) {
-  absl::StatusOr<Record> record = Parse(line, /*metadata_only=*/false);
+  absl::StatusOr<RecordLine> record = Parse(line, /*metadata_only=*/false);
   if (!record.ok()) return record.status();
   if (record->id.empty()) {
     return absl::InvalidArgumentError("\"id\" is missing or empty");
@@ -293,7 +307,7 @@ absl::StatusOr<QueryLine> ParseQueryLine(absl::string_view line) {
 }
 
 absl::StatusOr<Metadata> ParseMetadata(absl::string_view json) {
-  absl::StatusOr<Record> record = Parse(json, /*metadata_only=*/true);
+  absl::StatusOr<RecordLine> record = Parse(json, /*metadata_only=*/true);
   if (!record.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--metadata: ", record.status().message()));

@@ -44,16 +44,23 @@ class LineReader {
   bool too_long_ = false;
 };
 
+// A record as a line shows it, with what `list` and `history` print beside it.
+struct RecordLine : Record {
+  int64_t expires_ms = 0;  // See RecordView; 0: never.
+  bool deleted = false;    // A tombstone: only the id counts.
+  Lamport lamport = 0;     // 0: the line has none.
+};
+
 // Parses a record: {"id": string, "text": string and/or "vector": [numbers],
-// "metadata": {key: bool | number | string | [strings]}}. "vector": null and
-// "metadata": null are as if absent. Keys that the command line prints beside
-// these ("lamport", "score", "wall_ms", "deleted") are ignored, so that what
-// was listed can be imported; any other key is an error. A number without
-// fraction and exponent is an int64.
+// "metadata": {key: bool | number | string | [strings]}, "expires_ms": integer,
+// "deleted": bool, "lamport": integer}. "vector": null and "metadata": null are
+// as if absent. Other keys that the command line prints ("score", "wall_ms")
+// are ignored, so that what was listed can be imported; any other key is an
+// error. A number without fraction and exponent is an int64.
 //   InvalidArgument  malformed JSON, a key twice, another type, an integer
 //                    outside int64, a vector longer than kMaxDim; names the
 //                    key or the byte
-absl::StatusOr<Record> ParseRecordLine(absl::string_view line);
+absl::StatusOr<RecordLine> ParseRecordLine(absl::string_view line);
 
 // A search from a queries file.
 struct QueryLine {

@@ -166,6 +166,7 @@ void WriteRecord(const StoredRecord& stored, JsonWriter& json) {
   json.Key("lamport").Integer(stored.version.lamport);
   json.Key("wall_ms").Integer(stored.wall_ms);
   json.Key("deleted").Bool(stored.deleted);
+  if (stored.expires_ms != 0) json.Key("expires_ms").Integer(stored.expires_ms);
   if (!record.text.empty()) json.Key("text").String(record.text);
   if (!record.metadata.empty()) {
     json.Key("metadata");

@@ -124,6 +124,13 @@ def code_seeds():
     yield "huge", b"CSQC" + struct.pack("<4BIQff", 1, 1, 8, 2, 0xFFFFFFFF, 0, 1.0, 1.0)
 
 
+def csv_seeds():
+    yield "typed", (b"id,text,vector,metadata,expires_ms,n:int,x:double,b:bool,l:strings\r\n"
+                    b'a,"t ""q"",\n",[1],"{""k"":1}",5,-5,0.5,true,"[""u""]"\r\n')
+    yield "numeric", b"vector_0,id,vector_1\n1,a,2e0\n,b,\n"
+    yield "malformed", b'id,text\na"b,c\n"a"b,c\n"open,\n'
+
+
 def v1_seeds():
     """Files of the original CorkScrewDB; the first byte tells log (0) from snapshot (1)."""
     def field(data):
@@ -197,6 +204,7 @@ def main():
     for target, seeds in (("gguf_fuzz", gguf_seeds()),
                           ("wordpiece_fuzz", wordpiece_seeds()),
                           ("format_fuzz", format_seeds()),
+                          ("csv_fuzz", csv_seeds()),
                           ("v1_reader_fuzz", v1_seeds()),
                           ("wal_scanner_fuzz", wal_scanner_seeds()),
                           ("code_format_fuzz", code_seeds())):

@@ -1,0 +1,266 @@
+// corkscrew import and export over a real database.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <streambuf>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/random.h"
+#include "base/testing.h"
+#include "corkscrew/collection.h"
+#include "corkscrew/db.h"
+#include "corkscrew/record.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "server/cli.h"
+#include "server/console.h"
+
+namespace corkscrew {
+namespace {
+
+using ::corkscrew::testing::IsOk;
+using ::corkscrew::testing::TempDir;
+using ::testing::HasSubstr;
+
+// Stands for the death of the process: the input ends in it.
+class DyingBuffer : public std::streambuf {
+ public:
+  DyingBuffer(std::string bytes, size_t die_at) : bytes_(std::move(bytes)) {
+    setg(bytes_.data(), bytes_.data(), bytes_.data() + die_at);
+  }
+
+ protected:
+  int_type underflow() override { throw std::runtime_error("killed"); }
+
+ private:
+  std::string bytes_;
+};
+
+class ImportTest : public ::testing::Test {
+ protected:
+  int Run(const std::vector<std::string>& arguments,
+          const std::string& input = "") {
+    std::istringstream in(input);
+    return RunWith(in, arguments);
+  }
+  int RunWith(std::istream& in, const std::vector<std::string>& arguments) {
+    std::ostringstream out;
+    std::ostringstream err;
+    Console console{in, out, err};
+    const int code = RunCli(arguments, console, RealSystem());
+    out_ = out.str();
+    err_ = err.str();
+    return code;
+  }
+
+  void Create(const std::string& target) {
+    ASSERT_EQ(Run({"collection", "create", target, "c", "--dim", "3"}), 0)
+        << err_;
+  }
+  std::string Path(absl::string_view name) const {
+    return absl::StrCat(dir_.path(), "/", name);
+  }
+  nlohmann::json Out() const { return nlohmann::json::parse(out_); }
+
+  // Everything that is live, in a form that can be compared.
+  static std::string Content(const std::string& target) {
+    const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(target);
+    EXPECT_THAT(db, IsOk());
+    const auto collection = *(*db)->OpenCollection("c");
+    ListOptions options;
+    options.fields.vector = true;
+    options.page_size = 7;
+    std::string content;
+    do {
+      const absl::StatusOr<ListReply> reply = collection->List(options);
+      EXPECT_THAT(reply, IsOk());
+      for (const StoredRecord& stored : reply->records) {
+        absl::StrAppend(&content, stored.record.id, "|", stored.record.text,
+                        "|");
+        for (const auto& [key, value] : stored.record.metadata) {
+          absl::StrAppend(&content, key, ":", value.index(), ",");
+        }
+        for (const float x : stored.record.vector) {
+          absl::StrAppend(&content, absl::Hex(std::bit_cast<uint32_t>(x)), " ");
+        }
+        absl::StrAppend(&content, stored.expires_ms, "\n");
+      }
+      options.page_token = reply->next_page_token;
+    } while (!options.page_token.empty());
+    return content;
+  }
+
+  static uint64_t Versions(const std::string& target) {
+    const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(target);
+    EXPECT_THAT(db, IsOk());
+    return (*(*db)->OpenCollection("c"))->Stats()->versions;
+  }
+
+  TempDir dir_;
+  std::string out_;
+  std::string err_;
+};
+
+// Awkward records: with and without text and metadata, all types, ids twice.
+std::string Lines(size_t count, size_t distinct) {
+  Random random(11);
+  std::string lines;
+  for (size_t i = 0; i < count; ++i) {
+    nlohmann::json line;
+    line["id"] = absl::StrCat("id,\"", i % distinct, "\" ünï");
+    line["vector"] = {1.0f + static_cast<float>(random.Next() % 1000) / 7,
+                      -0.25, 1e-7};
+    if (i % 3 != 0) line["text"] = absl::StrCat(" a \"text\",\n\r\n", i);
+    if (i % 2 != 0) {
+      line["metadata"] = {{"i", i},
+                          {"x", 0.1 * static_cast<double>(i)},
+                          {"b", i % 4 == 1},
+                          {"s", "a,\"b\""},
+                          {"l", {"p", "q,"}}};
+    }
+    absl::StrAppend(&lines, line.dump(), "\n");
+  }
+  return lines;
+}
+
+TEST_F(ImportTest, WhatIsExportedImportsToTheSameContent) {
+  const std::string from = Path("from");
+  Create(from);
+  ASSERT_EQ(Run({"import", from, "c", "-"}, Lines(1000, 700)), 0) << err_;
+  const std::string content = Content(from);
+  for (const char* const suffix : {"jsonl", "csv"}) {
+    const std::string file = Path(absl::StrCat("all.", suffix));
+    ASSERT_EQ(Run({"export", from, "c", file, "--json"}), 0) << err_;
+    EXPECT_EQ(Out()["records"], 700);
+    const std::string to = Path(absl::StrCat("to-", suffix));
+    Create(to);
+    ASSERT_EQ(Run({"import", to, "c", file, "--json"}), 0) << err_;
+    EXPECT_EQ(Out()["written"], 700);
+    EXPECT_EQ(Content(to), content) << suffix;
+    EXPECT_FALSE(std::filesystem::exists(file + ".tmp"));
+  }
+  // These hold vectors and ids; the vectors come back bit by bit.
+  for (const char* const suffix : {"npy", "fvecs"}) {
+    const std::string file = Path(absl::StrCat("all.", suffix));
+    EXPECT_EQ(Run({"export", from, "c", file}), 1);
+    EXPECT_THAT(err_, HasSubstr("give --ids FILE"));
+    ASSERT_EQ(Run({"export", from, "c", file, "--ids", Path("ids")}), 0)
+        << err_;
+    const std::string to = Path(absl::StrCat("to-", suffix));
+    Create(to);
+    ASSERT_EQ(Run({"import", to, "c", file, "--ids", Path("ids")}), 0) << err_;
+    const std::string again = Path(absl::StrCat("again.", suffix));
+    ASSERT_EQ(Run({"export", to, "c", again, "--ids", Path("ids2")}), 0);
+    const auto bytes = [](const std::string& path) {
+      std::ifstream in(path, std::ios::binary);
+      return std::string(std::istreambuf_iterator<char>(in), {});
+    };
+    EXPECT_EQ(bytes(again), bytes(file));
+    EXPECT_EQ(bytes(Path("ids2")), bytes(Path("ids")));
+  }
+}
+
+TEST_F(ImportTest, AnExportIsOfOneMomentAndMayBeFiltered) {
+  const std::string target = Path("db");
+  Create(target);
+  const char* const lines =
+      "{\"id\":\"a\",\"vector\":[1,0,0],\"metadata\":{\"n\":1}}\n"
+      "{\"id\":\"b\",\"vector\":[0,1,0],\"metadata\":{\"n\":2}}\n";
+  ASSERT_EQ(Run({"import", target, "c", "-"}, lines), 0);
+  ASSERT_EQ(Run({"delete", target, "c", "a"}), 0);
+  ASSERT_EQ(Run({"export", target, "c", "-", "--at", "1", "--filter", "n = 1"}),
+            0);
+  EXPECT_EQ(Out()["id"], "a");
+  ASSERT_EQ(Run({"export", target, "c", "-"}), 0);
+  EXPECT_EQ(Out()["id"], "b");
+}
+
+// A killed import leaves some batches; the same command writes the rest and
+// nothing twice, though ids repeat, so that their heads do not tell.
+TEST_F(ImportTest, AKilledImportGoesOnWithoutSecondVersions) {
+  const std::string lines = Lines(3000, 40);
+  const std::string whole = Path("whole");
+  Create(whole);
+  ASSERT_EQ(Run({"import", whole, "c", "-"}, lines), 0) << err_;
+  ASSERT_EQ(Versions(whole), 3000u);
+  const std::string content = Content(whole);
+  Random random(3);
+  for (int round = 0; round < 4; ++round) {
+    const std::string target = Path(absl::StrCat("killed", round));
+    Create(target);
+    for (int kill = 0; kill < 3; ++kill) {
+      DyingBuffer buffer(lines, random.Next() % lines.size());
+      std::istream in(&buffer);
+      EXPECT_THROW(RunWith(in, {"import", target, "c", "-"}),
+                   std::runtime_error);
+    }
+    ASSERT_EQ(Run({"import", target, "c", "-", "--json"}, lines), 0) << err_;
+    EXPECT_EQ(Out()["written"].get<int>() + Out()["replayed"].get<int>(), 3000);
+    EXPECT_EQ(Versions(target), 3000u);
+    EXPECT_EQ(Content(target), content);
+  }
+}
+
+TEST_F(ImportTest, AgainWritesWhatHasChangedSince) {
+  const std::string target = Path("db");
+  Create(target);
+  const std::string line = "{\"id\":\"a\",\"vector\":[1,0,0]}\n";
+  ASSERT_EQ(Run({"import", target, "c", "-"}, line), 0);
+  ASSERT_EQ(
+      Run({"import", target, "c", "-"}, "{\"id\":\"a\",\"deleted\":true}\n"), 0)
+      << err_;
+  EXPECT_THAT(out_, HasSubstr("1 deleted"));
+  ASSERT_EQ(Run({"import", target, "c", "-", "--json"}, line), 0);
+  EXPECT_EQ(Out()["replayed"], 1);
+  EXPECT_EQ(Content(target), "");
+  ASSERT_EQ(Run({"import", target, "c", "-", "--json", "--again"}, line), 0);
+  EXPECT_EQ(Out()["written"], 1);
+  EXPECT_THAT(Content(target), HasSubstr("a|"));
+}
+
+TEST_F(ImportTest, TheReportHasAllThatIsLeftOut) {
+  const std::string target = Path("db");
+  Create(target);
+  std::string csv = "id,vector\n";
+  for (int i = 0; i < 30; ++i) {
+    absl::StrAppend(&csv, i, ",", i % 2 == 0 ? "\"[1,2,3]\"" : "\"[1]\"", "\n");
+  }
+  absl::StrAppend(&csv, "x,no\n");
+  const std::string report = Path("report.jsonl");
+  EXPECT_EQ(Run({"import", target, "c", "-", "--format", "csv", "--report",
+                 report, "--json"},
+                csv),
+            3);
+  EXPECT_EQ(Out()["written"], 15);
+  EXPECT_EQ(Out()["invalid"], 16);
+  EXPECT_THAT(err_, HasSubstr("line 32: column \"vector\""));
+  EXPECT_THAT(err_, ::testing::Not(HasSubstr("line 31:")));
+  std::ifstream in(report);
+  std::string line;
+  std::map<int, nlohmann::json> lines;
+  while (std::getline(in, line)) {
+    const nlohmann::json json = nlohmann::json::parse(line);
+    lines[json["line"]] = json;
+  }
+  EXPECT_EQ(lines.size(), 16u);
+  EXPECT_EQ(lines[3]["id"], "1");
+  EXPECT_THAT(lines[3]["reason"].get<std::string>(),
+              HasSubstr("has 1 coordinates, want 3"));
+}
+
+}  // namespace
+}  // namespace corkscrew
