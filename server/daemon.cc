@@ -45,7 +45,7 @@ absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
     CORKSCREW_ASSIGN_OR_RETURN(server_options.token,
                                ReadTokenFile(options.token_file));
   }
-  Options db_options;
+  Options db_options = options.db;
   db_options.embedders = ModelDirectories(options.model_path);
   const absl::Time start = now();
   CORKSCREW_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,

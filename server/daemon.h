@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "corkscrew/db.h"
 #include "server/json_log.h"
 
 namespace corkscrew {
@@ -21,8 +22,10 @@ struct DaemonOptions {
   std::vector<std::string> listen = {};
   // What every call over TCP must carry. Needed with a TCP address only.
   std::string token_file = {};
-  std::string backup_directory = {};         // ServerOptions::backup_directory
-  std::vector<std::string> model_path = {};  // Directories of models.
+  std::string backup_directory = {};  // ServerOptions::backup_directory
+  std::string model_dir = {};         // Where models are looked for first.
+  std::vector<std::string> model_path = {};  // All directories of models.
+  Options db = {};  // Its embedders are those of model_path.
 };
 
 // Longest time that running calls get to finish, and that the whole stop takes:
