@@ -138,6 +138,7 @@ TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {
                                                        {"put"},
                                                        {"get"},
                                                        {"delete"},
+                                                       {"patch"},
                                                        {"history"},
                                                        {"list"},
                                                        {"count"},
@@ -168,6 +169,9 @@ TEST_F(CliTest, AWrongCommandLineIsExitCodeTwoAndTouchesNothing) {
       {"collection"},
       {"put", "db", "notes", "a"},
       {"get", "db", "notes"},
+      {"delete", "db", "notes"},
+      {"delete", "db", "notes", "a", "--filter", "x = 1"},
+      {"patch", "db", "notes", "--set", "{}"},
       {"search", "db", "notes"},
       {"search", "db", "notes", "text", "--like", "a"},
       {"search", "db", "notes", "text", "--k", "many"},
@@ -364,12 +368,13 @@ TEST_F(CliTest, ImportPutsBatchesAndReportsBadLines) {
   EXPECT_THAT(err_, HasSubstr("line 303: a bad record\n"));
   EXPECT_THAT(err_, HasSubstr("line 304: not valid JSON"));
   EXPECT_EQ(out_,
-            "{\"lines\":305,\"written\":301,\"unchanged\":0,\"invalid\":3,"
-            "\"truncated\":1,\"lamport\":2,\"seconds\":0.0}\n");
+            "{\"lines\":305,\"written\":301,\"unchanged\":0,\"replayed\":0,"
+            "\"deleted\":0,\"invalid\":3,\"truncated\":1,\"lamport\":2,"
+            "\"seconds\":0.0}\n");
 
   EXPECT_EQ(
       Run({"import", "db", "notes", "-"}, "{\"id\":\"1\",\"text\":\"t\"}"), 0);
-  EXPECT_EQ(out_, "0 written, 1 unchanged, 0 bad lines; lamport 3\n");
+  EXPECT_EQ(out_, "0 written, 1 unchanged, 0 bad lines; lamport 1\n");
 }
 
 TEST_F(CliTest, ImportBoundsABatchByItsTextsAndItsLines) {
@@ -419,6 +424,50 @@ TEST_F(CliTest, AnImportThatFailsSaysHowFarItCame) {
   };
   EXPECT_EQ(Run({"import", "db", "notes", path}), 5);
   EXPECT_THAT(err_, HasSubstr("corkscrew: gone (lines 1 to 1;"));
+}
+
+TEST_F(CliTest, DeleteTakesAFilter) {
+  Store("a", "first");
+  EXPECT_EQ(Run({"delete", "db", "notes", "--filter", "x = 1"}), 0);
+  EXPECT_EQ(out_, "deleted 1 records at 2\n");
+  EXPECT_EQ(state_.count_filter, Filter::Eq("x", int64_t{1}));
+  EXPECT_EQ(Run({"delete", "db", "notes", "--filter", "x = 1", "--json"}), 0);
+  EXPECT_EQ(out_, "{\"deleted\":0,\"lamport\":3}\n");
+  EXPECT_EQ(Run({"delete", "db", "notes", "--filter", "x ="}), 1);
+}
+
+TEST_F(CliTest, PatchSetsAndRemovesKeys) {
+  Store("a", "first");
+  Store("-b", "second");
+  state_.records["a"].record.metadata = {{"k", "old"}, {"gone", true}};
+  EXPECT_EQ(Run({"patch", "db", "notes", "--set", "{\"k\":\"new\"}", "--remove",
+                 "gone", "--remove", "none", "--", "a", "-b"}),
+            0)
+      << err_;
+  EXPECT_EQ(out_, "patched a at 3\npatched -b at 3\n");
+  EXPECT_EQ(state_.records["a"].record.metadata, (Metadata{{"k", "new"}}));
+  EXPECT_EQ(state_.records["-b"].record.text, "second");
+  EXPECT_EQ(Run({"patch", "db", "notes", "a", "--json"}), 0);
+  EXPECT_EQ(out_, "{\"id\":\"a\",\"lamport\":4}\n");
+  EXPECT_EQ(Run({"patch", "db", "notes", "none"}), 4);
+  EXPECT_EQ(Run({"patch", "db", "notes", "a", "--set", "[1]"}), 1);
+}
+
+TEST_F(CliTest, PutTakesAnExpiry) {
+  for (const auto& [text, ms] : std::vector<std::pair<std::string, int64_t>>{
+           {"2030-01-31T12:00:00Z", 1896091200000},
+           {"90s", 90'000},
+           {"1h30m", 5'400'000},
+           {"30d", int64_t{30} * 86'400'000}}) {
+    EXPECT_EQ(Run({"put", "db", "notes", "a", "text", "--expires", text}), 0);
+    EXPECT_EQ(state_.records["a"].expires_ms, ms) << text;
+  }
+  for (const char* const bad :
+       {"soon", "-1h", "0s", "d", "1.5d", "99999999999d", "inf"}) {
+    EXPECT_EQ(Run({"put", "db", "notes", "a", "text", "--expires", bad}), 1)
+        << bad;
+    EXPECT_THAT(err_, HasSubstr("--expires")) << bad;
+  }
 }
 
 TEST_F(CliTest, SearchPassesEveryOption) {

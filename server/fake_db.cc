@@ -59,6 +59,7 @@ class FakeCollection : public Collection {
         if (item.record.metadata != nullptr) {
           stored.record.metadata = *item.record.metadata;
         }
+        stored.expires_ms = item.record.expires_ms;
         stored.version.lamport = reply.lamport;
       }
       reply.items.push_back(std::move(outcome));

@@ -11,8 +11,11 @@
 #include "CLI/App.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "corkscrew/collection.h"
 #include "corkscrew/filter.h"
@@ -37,6 +40,9 @@ struct Arguments {
   std::string text;
   std::string metadata;
   std::string filter;
+  std::string expires;              // Of put,
+  std::string set;                  // of patch,
+  std::vector<std::string> remove;  // of patch.
   std::optional<Lamport> at;
   size_t page_size = 100;
   std::string page_token;
@@ -134,6 +140,31 @@ void PrintPage(const std::vector<StoredRecord>& records,
   }
 }
 
+// "2030-01-31T12:00:00Z", or a time from now: "90s", "12h", "30d".
+absl::StatusOr<int64_t> ParseExpiry(const std::string& text, absl::Time now) {
+  absl::Time time;
+  std::string error;
+  if (absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
+    return absl::ToUnixMillis(time);
+  }
+  absl::Duration duration;
+  absl::string_view days = text;
+  int64_t count = 0;
+  if (absl::ConsumeSuffix(&days, "d") && absl::SimpleAtoi(days, &count)) {
+    duration = absl::Hours(24) * count;
+  } else if (!absl::ParseDuration(text, &duration)) {
+    duration = absl::ZeroDuration();
+  }
+  if (duration <= absl::ZeroDuration() ||
+      duration > absl::Hours(24) * 365 * 1000) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--expires \"", text,
+                     "\": want a time like 2030-01-31T12:00:00Z, or one from "
+                     "now like 90s, 12h or 30d"));
+  }
+  return absl::ToUnixMillis(now + duration);
+}
+
 absl::StatusOr<ExitCode> Put(const Arguments& arguments, Collection& collection,
                              CommandContext& context) {
   Metadata metadata;
@@ -144,6 +175,11 @@ absl::StatusOr<ExitCode> Put(const Arguments& arguments, Collection& collection,
   item.record = RecordView(arguments.id);
   item.record.text = arguments.text;
   item.record.metadata = &metadata;
+  if (!arguments.expires.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(
+        item.record.expires_ms,
+        ParseExpiry(arguments.expires, context.system.now()));
+  }
   CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply, collection.Put({&item, 1}));
   const bool truncated = !reply.items.empty() && reply.items[0].truncated;
   if (context.json) {
@@ -189,9 +225,60 @@ absl::StatusOr<ExitCode> Get(const Arguments& arguments, Collection& collection,
   return code;
 }
 
+absl::StatusOr<ExitCode> DeleteMatching(const Arguments& arguments,
+                                        Collection& collection,
+                                        CommandContext& context) {
+  CORKSCREW_ASSIGN_OR_RETURN(const Filter filter,
+                             ParseFilterExpression(arguments.filter));
+  CORKSCREW_ASSIGN_OR_RETURN(const DeleteMatchingReply reply,
+                             collection.DeleteMatching(filter));
+  if (context.json) {
+    JsonWriter json;
+    json.BeginObject().Key("deleted").Integer(reply.deleted);
+    json.Key("lamport").Integer(reply.lamport).EndObject();
+    context.console.out << json.text() << '\n';
+  } else {
+    context.console.out << "deleted " << reply.deleted << " records at "
+                        << reply.lamport << '\n';
+  }
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Patch(const Arguments& arguments,
+                               Collection& collection,
+                               CommandContext& context) {
+  Metadata set;
+  if (!arguments.set.empty()) {
+    CORKSCREW_ASSIGN_OR_RETURN(set, ParseMetadata(arguments.set));
+  }
+  std::vector<PatchItem> items;
+  for (const std::string& id : arguments.ids) {
+    PatchItem& item = items.emplace_back();
+    item.id = id;
+    item.set = set;
+    item.remove = arguments.remove;
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply, collection.Patch(items));
+  for (const std::string& id : arguments.ids) {
+    if (context.json) {
+      JsonWriter json;
+      json.BeginObject().Key("id").String(id);
+      json.Key("lamport").Integer(reply.lamport).EndObject();
+      context.console.out << json.text() << '\n';
+    } else {
+      context.console.out << "patched " << id << " at " << reply.lamport
+                          << '\n';
+    }
+  }
+  return ExitCode::kOk;
+}
+
 absl::StatusOr<ExitCode> Delete(const Arguments& arguments,
                                 Collection& collection,
                                 CommandContext& context) {
+  if (!arguments.filter.empty()) {
+    return DeleteMatching(arguments, collection, context);
+  }
   CORKSCREW_ASSIGN_OR_RETURN(const DeleteReply reply,
                              collection.Delete(Views(arguments.ids)));
   for (size_t i = 0; i < reply.deleted.size(); ++i) {
@@ -286,6 +373,10 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
                  "A JSON object of booleans, numbers, strings and lists of "
                  "strings")
       ->type_name("JSON");
+  put.add_option("--expires", arguments->expires,
+                 "Hide the record from then on: 2030-01-31T12:00:00Z, or from "
+                 "now: 90s, 12h, 30d")
+      ->type_name("TIME");
   put.footer(
       "Example: corkscrew put notes.db notes n1 'Call the plumber' "
       "--metadata '{\"done\": false}'");
@@ -299,12 +390,40 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
   get.footer("Example: corkscrew get notes.db notes n1 n2 --json");
 
   arguments = std::make_shared<Arguments>();
-  CLI::App& remove = AddVerb(app, "delete", "Delete records by id", context,
-                             arguments, &Delete);
-  AddIds(remove, *arguments);
+  CLI::App& remove =
+      AddVerb(app, "delete", "Delete records by id, or all that match a filter",
+              context, arguments, &Delete);
+  remove.add_option("ID...", arguments->ids, "Ids of the records")
+      ->type_name("");
+  remove
+      .add_option("--filter", arguments->filter,
+                  "Delete every record whose metadata matches; see corkscrew "
+                  "--help")
+      ->type_name("EXPR");
   remove.footer(
       "Earlier moments keep them: search and get with --at.\n"
       "Example: corkscrew delete notes.db notes n1 n2");
+  remove.parse_complete_callback([arguments] {
+    if (arguments->ids.empty() == arguments->filter.empty()) {
+      throw CLI::ValidationError("delete", "want either ids or --filter EXPR");
+    }
+  });
+
+  arguments = std::make_shared<Arguments>();
+  CLI::App& patch = AddVerb(app, "patch", "Change the metadata of records",
+                            context, arguments, &Patch);
+  AddIds(patch, *arguments);
+  patch
+      .add_option("--set", arguments->set,
+                  "A JSON object of the keys to set; others stay")
+      ->type_name("JSON");
+  patch.add_option("--remove", arguments->remove, "A key to remove")
+      ->type_name("KEY")
+      ->allow_extra_args(false);
+  patch.footer(
+      "Text and vector stay. All of the records are changed or none.\n"
+      "Example: corkscrew patch notes.db notes n1 --set '{\"done\": true}' "
+      "--remove draft");
 
   arguments = std::make_shared<Arguments>();
   CLI::App& history = AddVerb(app, "history", "Print all versions of a record",
