@@ -284,6 +284,58 @@ class EndToEndTest(unittest.TestCase):
         self.assertEqual(len(cut["tokens"]), 512)
         run("embed", "--model", "no-such-model", stdin=text, code=4)
 
+    def test_a_killed_import_goes_on_without_second_versions(self):
+        # Ids repeat, so that only the request ids tell what was written.
+        lines = [json.dumps({"id": f"id{i % 37}", "vector": [1, i, i % 5]}) + "\n"
+                 for i in range(4000)]
+        everything = "".join(lines)
+        seed = int.from_bytes(os.urandom(4), "little")
+        print(f"seed {seed}", file=sys.stderr)
+        chance = random.Random(seed)
+        node = self.node(self.dir / "node")
+        for target in (self.dir / "db", node.address):
+            options = ["--token-file", self.token]
+            run("collection", "create", target, "c", "--dim", 3, *options)
+            for _ in range(5):
+                process = subprocess.Popen(
+                    [CORKSCREW, "import", str(target), "c", "-",
+                     *map(str, options)], stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    text=True)
+                process.stdin.write(everything[:chance.randrange(len(everything))])
+                process.stdin.flush()
+                process.kill()
+                process.stdin.close()
+                process.wait(WAIT)
+            out, _ = run("import", target, "c", "-", "--json", *options,
+                         stdin=everything)
+            done = json.loads(out)
+            self.assertEqual(done["written"] + done["replayed"], len(lines))
+            stats = json.loads(run("stats", target, "--json", *options)[0])
+            self.assertEqual(stats["collections"][0]["versions"], len(lines))
+            last = json.loads(run("get", target, "c", "id3", "--json",
+                                  "--with-vectors", *options)[0])
+            self.assertEqual(last["vector"], [1, 3999 - (3999 - 3) % 37,
+                                              (3999 - (3999 - 3) % 37) % 5])
+
+    def test_a_node_is_configured_by_a_file(self):
+        config = self.dir / "node.toml"
+        config.write_text(f'data = "{self.dir}/db"\nlisten = "127.0.0.1:0"\n'
+                          f'token_file = "{self.token}"\nlow_space = "1 MiB"\n')
+        process = subprocess.Popen([CORKSCREWD, "--config", config],
+                                   stdout=subprocess.PIPE, text=True)
+        self.assertRegex(process.stdout.readline(), "^corkscrewd ready on 127")
+        process.terminate()
+        process.communicate(timeout=WAIT)
+        self.assertEqual(process.returncode, 0)
+        config.write_text("dta = 1\n")
+        checked = subprocess.run([CORKSCREWD, "--check-config", "--config",
+                                  config], capture_output=True, text=True,
+                                 check=False)
+        self.assertEqual(checked.returncode, 2)
+        self.assertIn(f'{config}:1: unknown key "dta"; did you mean "data"?',
+                      checked.stderr)
+
     def test_encode_writes_the_records_of_the_golden_file(self):
         cells = [c for c in json.loads(GOLDEN.read_text())["cells"]
                  if c["dim"] in (3, 25, 384)]

@@ -1,8 +1,11 @@
 // corkscrew export: all records of one moment, to files that import reads.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -30,6 +33,7 @@
 #include "server/record_source.h"
 #include "server/table.h"
 #include "server/text_display.h"
+#include "server/version_sorter.h"
 
 namespace corkscrew {
 namespace {
@@ -37,6 +41,7 @@ namespace {
 // A page is about this large; a node cuts pages to the same.
 constexpr size_t kPageBytes = size_t{16} << 20;
 constexpr size_t kBufferBytes = size_t{1} << 20;
+constexpr size_t kSortBytes = size_t{64} << 20;
 
 struct Arguments {
   std::string name;
@@ -45,6 +50,7 @@ struct Arguments {
   std::string filter;
   std::optional<RecordFormat> format;
   std::optional<Lamport> at;
+  bool history = false;
 };
 
 // A file that appears under its name when it is whole and durable, or a stream.
@@ -192,10 +198,50 @@ class Exporter {
     return absl::OkStatus();
   }
 
+  // Writes every version that the live records of `at` had until then, in the
+  // order of versions; `runs` is where to sort.
+  absl::Status RunHistory(std::optional<Moment> at, const std::string& runs) {
+    VersionSorter sorter(FileSystem::Real(), runs, kSortBytes);
+    ListOptions options;
+    options.at = at;
+    options.fields = {.vector = false, .text = false, .metadata = false};
+    options.page_size = kMaxPageSize;
+    do {
+      CORKSCREW_ASSIGN_OR_RETURN(ListReply reply, collection_.List(options));
+      at_ = reply.at;
+      for (const StoredRecord& stored : reply.records) {
+        CORKSCREW_RETURN_IF_ERROR(AddHistory(stored.record.id, sorter));
+        ++records_;
+        progress_.Update(records_, records_);
+      }
+      options.page_token = std::move(reply.next_page_token);
+    } while (!options.page_token.empty());
+    return sorter.Merge([this](absl::string_view line) {
+      return output_.Write(absl::StrCat(line, "\n"));
+    });
+  }
+
   size_t records() const { return records_; }
   Lamport at() const { return at_; }
 
  private:
+  absl::Status AddHistory(const std::string& id, VersionSorter& sorter) {
+    HistoryOptions options;
+    options.fields.vector = true;
+    do {
+      CORKSCREW_ASSIGN_OR_RETURN(HistoryReply reply,
+                                 collection_.History(id, options));
+      for (const StoredRecord& stored : reply.versions) {
+        if (stored.version.lamport > at_) continue;
+        JsonWriter json;
+        WriteRecord(stored, json);
+        CORKSCREW_RETURN_IF_ERROR(sorter.Add(stored.version, json.TakeText()));
+      }
+      options.page_token = std::move(reply.next_page_token);
+    } while (!options.page_token.empty());
+    return absl::OkStatus();
+  }
+
   absl::Status Begin(const Filter& filter) {
     if (format_ == RecordFormat::kCsv) {
       return output_.Write("id,text,vector,metadata,expires_ms\r\n");
@@ -257,6 +303,11 @@ absl::StatusOr<ExitCode> Export(const Arguments& arguments,
                      : "--ids goes with npy and fvecs; other files have their "
                        "ids");
   }
+  if (arguments.history &&
+      (format != RecordFormat::kJsonLines || !arguments.filter.empty())) {
+    return absl::InvalidArgumentError(
+        "--history goes with jsonl and without --filter");
+  }
   if (context.json && arguments.file == "-") {
     return absl::InvalidArgumentError(
         "--json prints a summary on standard output, where the records go; "
@@ -282,7 +333,13 @@ absl::StatusOr<ExitCode> Export(const Arguments& arguments,
   Exporter exporter(collection, format, *output, ids.get(), progress);
   std::optional<Moment> at;
   if (arguments.at.has_value()) at = Moment::At(*arguments.at);
-  const absl::Status status = exporter.Run(filter, at);
+  const std::string runs =
+      arguments.file == "-"
+          ? absl::StrCat(std::filesystem::temp_directory_path().string(),
+                         "/corkscrew-export-", getpid())
+          : absl::StrCat(arguments.file, ".run");
+  const absl::Status status = arguments.history ? exporter.RunHistory(at, runs)
+                                                : exporter.Run(filter, at);
   progress.Finish(exporter.records());
   CORKSCREW_RETURN_IF_ERROR(status);
   // The ids last: who finds them finds the vectors.
@@ -297,7 +354,12 @@ absl::StatusOr<ExitCode> Export(const Arguments& arguments,
     context.console.out << HumanCount(exporter.records())
                         << " records of lamport " << exporter.at() << '\n';
   }
-  return ExitCode::kOk;
+  if (!arguments.history) return ExitCode::kOk;
+  CORKSCREW_ASSIGN_OR_RETURN(const CollectionStats stats, collection.Stats());
+  if (stats.tombstones == 0) return ExitCode::kOk;
+  context.console.err << "warning: " << HumanCount(stats.tombstones)
+                      << " deleted records and their versions are left out\n";
+  return ExitCode::kBadLines;
 }
 
 }  // namespace
@@ -324,6 +386,9 @@ void AddExportCommand(CLI::App& app, CommandContext& context) {
                   "The records of this Lamport time instead of now")
       ->type_name("LAMPORT")
       ->check(Decimal());
+  verb.add_flag("--history", arguments->history,
+                "All versions of the live records, oldest first; jsonl only. "
+                "Exit code 3 if there are deleted records, which are left out");
   AddJson(verb, context);
   verb.footer(
       "Writes meanwhile do not show: all records are of one moment. What is "

@@ -189,6 +189,58 @@ TEST_F(ImportTest, AnExportIsOfOneMomentAndMayBeFiltered) {
   EXPECT_EQ(Out()["id"], "b");
 }
 
+TEST_F(ImportTest, AHistoryKeepsVersionsDeletesAndMoments) {
+  const std::string from = Path("from");
+  Create(from);
+  const std::string lines =
+      "{\"id\":\"a\",\"vector\":[1,0,0],\"text\":\"one\"}\n"
+      "{\"id\":\"b\",\"vector\":[0,1,0]}\n"
+      "{\"id\":\"a\",\"deleted\":true}\n"
+      "{\"id\":\"b\",\"deleted\":true}\n"
+      "{\"id\":\"a\",\"vector\":[1,0,0],\"text\":\"one\"}\n"
+      "{\"id\":\"c\",\"vector\":[0,0,1],\"expires_ms\":99999999999999}\n"
+      "{\"id\":\"a\",\"vector\":[1,0,2]}\n";
+  ASSERT_EQ(Run({"import", from, "c", "-"}, lines), 0) << err_;
+  ASSERT_EQ(
+      Run({"import", from, "c", "-"}, "{\"id\":\"b\",\"vector\":[5,5,5]}\n"),
+      0);
+  const std::string file = Path("history.jsonl");
+  ASSERT_EQ(Run({"export", from, "c", file, "--history"}), 0) << err_;
+  const std::string to = Path("to");
+  Create(to);
+  ASSERT_EQ(Run({"import", to, "c", file, "--history", "--json"}), 0) << err_;
+  EXPECT_EQ(Out()["deleted"], 2);
+  EXPECT_EQ(Content(to), Content(from));
+  for (const char* const verb : {"history", "count", "list"}) {
+    std::vector<std::string> results;
+    for (const std::string& target : {from, to}) {
+      std::string result;
+      for (const char* const arg : {"a", "b", "c", "1", "2", "3", "4"}) {
+        const bool history = absl::string_view(verb) == "history";
+        if (history == (*arg < 'a')) continue;
+        std::vector<std::string> command = {verb, target, "c", "--json"};
+        if (history) command.emplace_back("--with-vectors");
+        if (!history) command.emplace_back("--at");
+        command.emplace_back(arg);
+        ASSERT_EQ(Run(command), 0) << err_;
+        std::istringstream printed(out_);
+        for (std::string line; std::getline(printed, line);) {
+          nlohmann::json json = nlohmann::json::parse(line);
+          json.erase("wall_ms");
+          absl::StrAppend(&result, json.dump(), "\n");
+        }
+      }
+      results.push_back(result);
+    }
+    EXPECT_EQ(results[0], results[1]) << verb;
+  }
+
+  ASSERT_EQ(Run({"delete", from, "c", "c"}), 0);
+  EXPECT_EQ(Run({"export", from, "c", file, "--history"}), 3);
+  EXPECT_THAT(err_, HasSubstr("1 deleted records"));
+  EXPECT_EQ(Run({"export", from, "c", Path("x.csv"), "--history"}), 1);
+}
+
 // A killed import leaves some batches; the same command writes the rest and
 // nothing twice, though ids repeat, so that their heads do not tell.
 TEST_F(ImportTest, AKilledImportGoesOnWithoutSecondVersions) {
