@@ -40,6 +40,7 @@ namespace {
 
 // A page is about this large; a node cuts pages to the same.
 constexpr size_t kPageBytes = size_t{16} << 20;
+constexpr size_t kPageRecords = 256;  // Each may have a text of 1 MiB.
 constexpr size_t kBufferBytes = size_t{1} << 20;
 constexpr size_t kSortBytes = size_t{64} << 20;
 
@@ -174,7 +175,7 @@ class Exporter {
     options.at = at;
     options.fields.vector = true;
     options.page_size = std::clamp<size_t>(
-        kPageBytes / (dim_ * sizeof(float) + 1024), 16, kMaxPageSize);
+        kPageBytes / (dim_ * sizeof(float) + 1024), 16, kPageRecords);
     bool first = true;
     do {
       CORKSCREW_ASSIGN_OR_RETURN(ListReply reply, collection_.List(options));

@@ -273,8 +273,12 @@ class Importer {
       ids.push_back(item.record.id);
     }
     const auto stored = collection_.Get(ids);
-    // An id outside the limits is for the write to report.
-    if (absl::IsInvalidArgument(stored.status())) return false;
+    // An id outside the limits is for the write to report; what is there may
+    // be too large for one answer of a node.
+    if (absl::IsInvalidArgument(stored.status()) ||
+        absl::IsResourceExhausted(stored.status())) {
+      return false;
+    }
     CORKSCREW_RETURN_IF_ERROR(stored.status());
     for (size_t i = 0; i < ids.size(); ++i) {
       const RecordLine& record = items_[i].record;
