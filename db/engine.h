@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/mutex.h"
 #include "corkscrew/db.h"
 #include "db/call_gate.h"
 #include "db/collection_registry.h"
@@ -78,6 +79,8 @@ class Engine {
   const Environment& environment() const { return environment_; }
   size_t threads() const { return threads_; }
   const Store& store() const { return *store_; }
+  // Held while a snapshot or backup is taken: one at a time.
+  Mutex& backup_mutex() { return backup_mutex_; }
   const OriginTable& origins() const { return origins_; }
   CollectionRegistry& registry() { return *registry_; }
   const Uuid& uuid() const { return uuid_; }
@@ -113,6 +116,7 @@ class Engine {
   const Environment environment_;
   const size_t threads_;
   CallGate gate_;
+  Mutex backup_mutex_;
 
   // Constant after Open() until Close().
   std::unique_ptr<DirectoryLock> lock_;

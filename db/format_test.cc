@@ -28,6 +28,7 @@
 #include "base/testing.h"
 #include "corkscrew/collection.h"
 #include "corkscrew/limits.h"
+#include "db/backup_manifest.h"
 #include "db/body.h"
 #include "db/descriptor.h"
 #include "db/digest.h"
@@ -195,6 +196,21 @@ std::string BigEndian16(uint16_t value) {
   return out;
 }
 
+BackupManifest ExampleManifest() {
+  BackupManifest manifest;
+  manifest.uuid = Replica();
+  manifest.replica = Replica();
+  manifest.incarnation = kIncarnation;
+  manifest.wall_ms = 1700000000000;
+  const Uuid collection = ExampleCollection();
+  manifest.collections = {{collection, "notes", 258, 258}};
+  manifest.seen = {{collection, 0, {Replica(), kIncarnation}, 6}};
+  manifest.purged = {{collection, kId, {258, Replica(), kIncarnation, 5}}};
+  manifest.files = {{"CURRENT", 16, Sha256("")},
+                    {"MANIFEST-000005", 200, Sha256("a")}};
+  return manifest;
+}
+
 TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
   const std::string vector = FloatsToBytes(kVector);
   const std::string metadata = *EncodeMetadata(ExampleMetadata());
@@ -214,10 +230,10 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
                                  .vector = kVector,
                                  .text = kText,
                                  .metadata_bytes = &metadata};
-  const std::string mark = EncodeDurableMark(
-      {.incarnation = 7,
-       .sequence = 8,
-       .position = FeedPosition{9, 10, Hash16{1, 2, 3}}});
+  const std::string mark =
+      EncodeDurableMark({.incarnation = 7,
+                         .sequence = 8,
+                         .position = FeedPosition{9, 10, Hash16{1, 2, 3}}});
   const std::string set = *EncodeMetadata({{"i", int64_t{-2}}});
   const PatchItem patch{kId, {{"i", int64_t{-2}}}, {"s"}};
   const RequestItem patch_item{
@@ -238,6 +254,7 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
   EXPECT_TRUE(ReadOriginal(rounded_body, absl::MakeSpan(read)));
   EXPECT_EQ(read, rounded);
   const std::map<std::string, std::string> written = {
+      {"manifest", EncodeManifest(ExampleManifest())},
       {"durable_mark", mark.substr(0, 53)},
       {"durable_mark_crc", mark.substr(4092)},
       {"recovery_note", EncodeRecoveryNote({0x1234, 99, "000004.log", 7})},

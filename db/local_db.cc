@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "base/utf8.h"
 #include "corkscrew/limits.h"
+#include "db/backup.h"
 #include "db/call_end.h"
 #include "db/collection_info.h"
 #include "db/descriptor.h"
@@ -197,6 +198,24 @@ absl::StatusOr<DbStats> LocalDb::Stats(const CallOptions& call) {
   stats.recovery_dropped_bytes = engine_->recovery_dropped_bytes();
   stats.disk_bytes = DiskBytes(engine_->path());
   return stats;
+}
+
+absl::StatusOr<BackupContent> LocalDb::Snapshot(absl::string_view where,
+                                                const BackupOptions& options,
+                                                const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(running.Begin());
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
+  return TakeSnapshot(*engine_, where, options, call);
+}
+
+absl::StatusOr<BackupInfo> LocalDb::Backup(absl::string_view where,
+                                           const BackupOptions& options,
+                                           const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(running.Begin());
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
+  return TakeBackup(*engine_, where, options, call);
 }
 
 }  // namespace corkscrew

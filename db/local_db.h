@@ -37,6 +37,12 @@ class LocalDb : public Db {
   absl::StatusOr<std::vector<CollectionInfo>> ListCollections(
       const CallOptions& call) override;
   absl::StatusOr<DbStats> Stats(const CallOptions& call) override;
+  absl::StatusOr<BackupContent> Snapshot(absl::string_view where,
+                                         const BackupOptions& options,
+                                         const CallOptions& call) override;
+  absl::StatusOr<BackupInfo> Backup(absl::string_view where,
+                                    const BackupOptions& options,
+                                    const CallOptions& call) override;
   absl::Status Announce(absl::Span<const std::string> addresses) override {
     return engine_->Announce(addresses);
   }

@@ -7,9 +7,11 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -35,6 +37,7 @@
 #include "rocksdb/slice.h"
 #include "rocksdb/status.h"
 #include "rocksdb/table.h"
+#include "rocksdb/utilities/checkpoint.h"
 #include "rocksdb/write_batch.h"
 
 namespace corkscrew {
@@ -501,6 +504,19 @@ std::unique_ptr<RowIterator> Store::NewIterator(Family family,
                                                 absl::string_view begin,
                                                 absl::string_view end) const {
   return std::make_unique<Iterator>(rep_->view(), family, begin, end);
+}
+
+absl::Status Store::Checkpoint(const std::string& path) const {
+  // A full path is what RocksDB asks for.
+  std::error_code error;
+  const std::string whole = std::filesystem::absolute(path, error).string();
+  rocksdb::Checkpoint* made = nullptr;
+  CORKSCREW_RETURN_IF_ERROR(
+      ToStatus(rocksdb::Checkpoint::Create(rep_->opened->db.get(), &made)));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  // Flushes first: a linked log would not be synced as a whole (7.8).
+  return ToStatus(
+      checkpoint->CreateCheckpoint(whole, /*log_size_for_flush=*/0));
 }
 
 absl::Status Store::Close() {

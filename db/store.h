@@ -143,6 +143,11 @@ class Store {
                                            absl::string_view begin,
                                            absl::string_view end) const;
 
+  // Makes a store in `path`, which must not exist, of all that was written
+  // before: hard links to files where possible. Side by side with everything.
+  // The files are not synced.
+  absl::Status Checkpoint(const std::string& path) const;
+
   // Moves everything from the log to files, so that the next open replays
   // nothing (unless a write failed), and closes. Only the destructor may
   // follow.

@@ -76,6 +76,7 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   AddImportCommand(app, context);
   AddImportV1Command(app, context);
   AddSearchCommand(app, context);
+  AddBackupCommands(app, context);
   AddEmbedCommand(app, context);
   AddEncodeCommand(app, context);
   AddRecallCommand(app, context);

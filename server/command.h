@@ -5,6 +5,7 @@
 // function that adds them to the application; choosing a verb sets
 // CommandContext::run, which is called after all arguments were checked.
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "corkscrew/backup.h"
 #include "corkscrew/check.h"
 #include "corkscrew/collection.h"
 #include "corkscrew/db.h"
@@ -39,6 +41,27 @@ enum class ExitCode {
   kUnreadable = 8,
 };
 
+// Backups in directories, which need no open database. `from` is a repository,
+// or where it says so a snapshot.
+struct BackupSystem {
+  std::function<absl::StatusOr<std::vector<BackupInfo>>(
+      const std::string& repository)>
+      list;
+  // A repository or a snapshot.
+  std::function<absl::StatusOr<BackupContent>(const std::string& from,
+                                              uint64_t generation,
+                                              const BackupOptions& options)>
+      verify;
+  std::function<absl::StatusOr<PruneReply>(const std::string& repository,
+                                           const BackupRetention& retention)>
+      prune;
+  // A repository or a snapshot.
+  std::function<absl::StatusOr<BackupContent>(
+      const std::string& from, uint64_t generation,
+      const std::string& directory, const BackupOptions& options)>
+      restore;
+};
+
 // What the commands reach the world with. A test gives its own.
 struct CommandSystem {
   std::function<absl::StatusOr<std::unique_ptr<Db>>(const TargetOptions&)> open;
@@ -50,6 +73,7 @@ struct CommandSystem {
   std::function<std::vector<std::string>(absl::string_view model_dir)>
       model_path;
   std::function<absl::Time()> now;
+  BackupSystem backups = {};
   std::function<absl::StatusOr<CheckReport>(absl::string_view directory,
                                             const CheckOptions&)>
       check;
@@ -109,6 +133,7 @@ void AddImportCommand(CLI::App& app, CommandContext& context);
 void AddImportV1Command(CLI::App& app, CommandContext& context);
 void AddSearchCommand(CLI::App& app, CommandContext& context);
 void AddEmbedCommand(CLI::App& app, CommandContext& context);
+void AddBackupCommands(CLI::App& app, CommandContext& context);
 void AddEncodeCommand(CLI::App& app, CommandContext& context);
 void AddBenchCommand(CLI::App& app, CommandContext& context);
 void AddRecallCommand(CLI::App& app, CommandContext& context);

@@ -1,6 +1,7 @@
 // What binds the command line to the world.
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,7 +13,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/file_system.h"
 #include "base/status_macros.h"
+#include "corkscrew/backup.h"
 #include "corkscrew/check.h"
 #include "corkscrew/client.h"
 #include "corkscrew/db.h"
@@ -33,6 +36,52 @@ absl::StatusOr<std::shared_ptr<const Embedder>> LoadModel(
     return LoadEmbedder(model);
   }
   return ModelDirectories(model_path)->Find(model);
+}
+
+// Whether `path` is a snapshot rather than a repository.
+bool IsSnapshot(const std::string& path) {
+  return FileSystem::Real().Exists(path + "/SNAPSHOT");
+}
+
+absl::Status NoGeneration(const std::string& path) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, " is a snapshot: it has no generations"));
+}
+
+BackupSystem RealBackups() {
+  BackupSystem backups;
+  backups.list = [](const std::string& repository) {
+    return ListBackups(*DirectoryBackupStore(repository));
+  };
+  backups.verify =
+      [](const std::string& from, uint64_t generation,
+         const BackupOptions& options) -> absl::StatusOr<BackupContent> {
+    if (IsSnapshot(from)) {
+      if (generation != 0) return NoGeneration(from);
+      return VerifySnapshot(from, options);
+    }
+    CORKSCREW_ASSIGN_OR_RETURN(
+        const BackupInfo info,
+        VerifyBackup(*DirectoryBackupStore(from), generation, options));
+    return info.content;
+  };
+  backups.prune = [](const std::string& repository,
+                     const BackupRetention& retention) {
+    return PruneBackups(*DirectoryBackupStore(repository), retention,
+                        absl::Now());
+  };
+  backups.restore =
+      [](const std::string& from, uint64_t generation,
+         const std::string& directory,
+         const BackupOptions& options) -> absl::StatusOr<BackupContent> {
+    if (IsSnapshot(from)) {
+      if (generation != 0) return NoGeneration(from);
+      return RestoreSnapshot(from, directory, options);
+    }
+    return RestoreBackup(*DirectoryBackupStore(from), generation, directory,
+                         options);
+  };
+  return backups;
 }
 
 }  // namespace
@@ -66,6 +115,7 @@ absl::StatusOr<std::unique_ptr<Db>> OpenTarget(const TargetOptions& options) {
 
 CommandSystem RealSystem() {
   CommandSystem system;
+  system.backups = RealBackups();
   system.open = OpenTarget;
   system.load_model = LoadModel;
   system.model_path = SystemModelPath;
