@@ -215,8 +215,7 @@ void AddBackupCommands(CLI::App& app, CommandContext& context) {
       };
     };
   };
-  const char* const where =
-      "A directory; of a node, a name below its --backup-dir";
+  const char* const where = "A directory";
 
   CLI::App* const snapshot = app.add_subcommand(
       "snapshot", "Save all files of a database as of now in a new directory");

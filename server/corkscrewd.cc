@@ -96,12 +96,6 @@ int main(int argc, char** argv) {
                  "mode 600; required with a TCP address")
       ->envname("CORKSCREWD_TOKEN_FILE")
       ->type_name("FILE");
-  app.add_option("--backup-dir", options.backup_directory,
-                 "Directory below which clients may have snapshots and backups "
-                 "made; else they may not")
-      ->envname("CORKSCREWD_BACKUP_DIR")
-      ->type_name("DIR")
-      ->check(CLI::ExistingDirectory);
   app.add_option("--model-dir", model_dir,
                  "Where to look for models first; then CORKSCREW_MODEL_DIR and "
                  "the installed ones")

@@ -21,7 +21,6 @@ struct DaemonOptions {
   std::vector<std::string> listen = {};
   // What every call over TCP must carry. Needed with a TCP address only.
   std::string token_file = {};
-  std::string backup_directory = {};         // ServerOptions::backup_directory
   std::vector<std::string> model_path = {};  // Directories of models.
 };
 
