@@ -24,9 +24,6 @@ struct ServerOptions {
   // 16..256 printable ASCII characters without spaces. Required with a TCP
   // address. Only the standard health service answers without it.
   std::string token = {};
-  // Directory that must exist, below which clients may have snapshots and
-  // backups made, by name. Empty: they may not.
-  std::string backup_directory = {};
   // Longest deadline of a call; one without a deadline gets this one.
   absl::Duration max_deadline = absl::Minutes(5);
 };
