@@ -683,16 +683,46 @@ HWY_NOINLINE int64_t SumCodeNibbles(const CodeTables& tables,
 
 #if HWY_TARGET == HWY_AVX3_DL
 
+// Sums of integers times levels of up to two bytes. (Not a lambda, which clang
+// compiles without the attributes of this file.)
+template <int kBits>
+class ByteLevelSums {
+ public:
+  explicit ByteLevelSums(const CodeTables& tables)
+      : low_(tables.level_low),
+        high_(tables.level_high),
+        low_sum_(_mm512_setzero_si512()),
+        high_sum_(_mm512_setzero_si512()) {}
+
+  HWY_INLINE void Add(VecU8 codes, const int8_t* values) {
+    const __m512i integers = _mm512_loadu_si512(values);
+    low_sum_ = _mm512_dpbusd_epi32(low_sum_, low_.Lookup(codes.raw), integers);
+    if constexpr (kBits >= 6) {
+      high_sum_ =
+          _mm512_dpbusd_epi32(high_sum_, high_.Lookup(codes.raw), integers);
+    }
+  }
+
+  // Each is at most 65535 * 255 * 127 < 2^31.
+  HWY_INLINE int64_t Total() const {
+    return int64_t{_mm512_reduce_add_epi32(low_sum_)} +
+           256 * int64_t{_mm512_reduce_add_epi32(high_sum_)};
+  }
+
+ private:
+  ByteTable<kBits> low_;
+  ByteTable<kBits> high_;
+  __m512i low_sum_;
+  __m512i high_sum_;
+};
+
 // 5 to 8 bits.
 template <int kBits>
 HWY_NOINLINE int64_t SumCodeBytes(const CodeTables& tables,
                                   const ScanQuery& query,
                                   const CodePlanes& code) {
   const Tag<uint8_t> d;
-  const ByteTable<kBits> low(tables.level_low);
-  const ByteTable<kBits> high(tables.level_high);
-  __m512i low_sum = _mm512_setzero_si512();
-  __m512i high_sum = _mm512_setzero_si512();
+  ByteLevelSums<kBits> sums(tables);
   const VecU8 low_half = hn::Set(d, 0x0F);
   const VecU8 high_half = hn::Set(d, 0xF0);
   const size_t stride = query.levels.stride;
@@ -706,28 +736,18 @@ HWY_NOINLINE int64_t SumCodeBytes(const CodeTables& tables,
     JoinPlanes(plane(3), plane(2), plane(1), plane(0), lower);
     JoinPlanes(plane(7), plane(6), plane(5), plane(4), upper);
     const int8_t* q = query.levels.by_bit + i;
-    const auto add = [&](VecU8 codes, const int8_t* values) HWY_ATTR {
-      const __m512i integers = _mm512_loadu_si512(values);
-      low_sum = _mm512_dpbusd_epi32(low_sum, low.Lookup(codes.raw), integers);
-      if constexpr (kBits >= 6) {
-        high_sum =
-            _mm512_dpbusd_epi32(high_sum, high.Lookup(codes.raw), integers);
-      }
-    };
     for (size_t t = 0; t < 4; ++t, q += stride) {
-      add(hn::Or(hn::And(lower[t], low_half),
+      sums.Add(
+          hn::Or(hn::And(lower[t], low_half),
                  hn::BitCast(d, hn::ShiftLeft<4>(hn::BitCast(
                                     TagU16(), hn::And(upper[t], low_half))))),
           q);
-      add(hn::Or(hn::And(ShiftBytes<4>(lower[t]), low_half),
-                 hn::And(upper[t], high_half)),
-          q + 4 * stride);
+      sums.Add(hn::Or(hn::And(ShiftBytes<4>(lower[t]), low_half),
+                      hn::And(upper[t], high_half)),
+               q + 4 * stride);
     }
   }
-  // Each is at most 65535 * 255 * 127 < 2^31.
-  return int64_t{_mm512_reduce_add_epi32(low_sum)} +
-         256 * int64_t{_mm512_reduce_add_epi32(high_sum)} -
-         int64_t{query.levels.total} * tables.offset;
+  return sums.Total() - int64_t{query.levels.total} * tables.offset;
 }
 
 #endif
