@@ -55,8 +55,7 @@ CommitLeader::CommitLeader(Store* store, const OriginTable* origins,
                            uint32_t origin, CollectionRegistry* registry,
                            RequestLog* requests, OpenSession* session,
                            const IndexSettings& index_settings,
-                           WriteGuard* guard,
-                           std::function<absl::Time()> now)
+                           WriteGuard* guard, std::function<absl::Time()> now)
     : store_(*store),
       current_(*store, *origins),
       origins_(*origins),

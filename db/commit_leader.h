@@ -41,8 +41,7 @@ class CommitLeader {
   CommitLeader(Store* store, const OriginTable* origins, uint32_t origin,
                CollectionRegistry* registry, RequestLog* requests,
                OpenSession* session, const IndexSettings& index_settings,
-               WriteGuard* guard,
-               std::function<absl::Time()> now);
+               WriteGuard* guard, std::function<absl::Time()> now);
 
   // Sets the status and the answers of each commit.
   void Process(absl::Span<Commit* const> group);

@@ -32,10 +32,7 @@ std::string ReserveBytes() {
 }  // namespace
 
 DiskSpace::DiskSpace(FileSystem* files, absl::string_view path, uint64_t low)
-    : files_(*files),
-      path_(path),
-      reserve_path_(ReservePath(path)),
-      low_(low) {
+    : files_(*files), path_(path), reserve_path_(ReservePath(path)), low_(low) {
   const absl::StatusOr<uint64_t> size = files_.Size(reserve_path_);
   if (size.ok()) reserve_ = *size;
 }
@@ -53,8 +50,8 @@ void DiskSpace::ReleaseReserve() {
 
 absl::Status DiskSpace::Check(uint64_t bytes, absl::Time now) {
   written_ += bytes;
-  const bool soon = written_ - looked_at_ < kLookEveryBytes &&
-                    now >= looked_ && now - looked_ < absl::Seconds(1);
+  const bool soon = written_ - looked_at_ < kLookEveryBytes && now >= looked_ &&
+                    now - looked_ < absl::Seconds(1);
   if (soon && !is_low_) return absl::OkStatus();
   looked_ = now;
   looked_at_ = written_;

@@ -25,8 +25,7 @@ namespace {
 // The addresses in the error of a directory that a node holds, unix sockets
 // first; none for any other error.
 std::vector<std::string> AddressesIn(const absl::Status& status) {
-  const auto payload =
-      status.GetPayload(kLockHolderPayload);
+  const auto payload = status.GetPayload(kLockHolderPayload);
   if (!payload.has_value()) return {};
   std::vector<std::string> addresses =
       absl::StrSplit(std::string(*payload), '\n', absl::SkipEmpty());

@@ -226,8 +226,8 @@ absl::StatusOr<Outcome> RunQueries(const Collection& collection,
     query.exact = arguments.exact;
     query.fields = {.vector = false, .text = false, .metadata = false};
     if (arguments.selectivity < 1) {
-      query.filter = Filter::Compare(
-          Filter::Op::kLt, kBucket, BucketLimit(arguments.selectivity));
+      query.filter = Filter::Compare(Filter::Op::kLt, kBucket,
+                                     BucketLimit(arguments.selectivity));
     }
   }
   size_t found = 0;

@@ -182,8 +182,9 @@ class RecordHandler : public nlohmann::json_sax<nlohmann::json> {
         absl::StrCat("\"", Snippet(key_, 40), "\" is ", got, "; want ", want));
   }
   bool Ignored() const {
-    return state_ == State::kRecord && (key_ == "lamport" || key_ == "score" ||
-                                        key_ == "wall_ms" || key_ == "deleted");
+    return state_ == State::kRecord &&
+           (key_ == "lamport" || key_ == "score" || key_ == "wall_ms" ||
+            key_ == "deleted" || key_ == "version");
   }
   bool Integer(int64_t value, const std::string& text) {
     if (state_ == State::kMetadata) return Store(value);

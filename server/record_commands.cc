@@ -269,8 +269,9 @@ absl::StatusOr<ExitCode> DeleteMatching(const Arguments& arguments,
                                         CommandContext& context) {
   CORKSCREW_ASSIGN_OR_RETURN(const Filter filter,
                              ParseFilterExpression(arguments.filter));
-  CORKSCREW_ASSIGN_OR_RETURN(const DeleteMatchingReply reply,
-                             collection.DeleteMatching(filter, OptionsOf(arguments)));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      const DeleteMatchingReply reply,
+      collection.DeleteMatching(filter, OptionsOf(arguments)));
   if (context.json) {
     JsonWriter json;
     json.BeginObject().Key("deleted").Integer(reply.deleted);

@@ -248,8 +248,8 @@ class Collection {
 
   // Writes a tombstone for each live record that matches now, in writes of at
   // most kMaxPutRecords, each of them all or nothing. A record that changed
-  // meanwhile is deleted only if it still matches. A retry with the same request
-  // id goes on where the first call was cut off. Errors as Put(), and
+  // meanwhile is deleted only if it still matches. A retry with the same
+  // request id goes on where the first call was cut off. Errors as Put(), and
   //   InvalidArgument  a malformed filter, or an empty one: deleting
   //                    everything is DropCollection()
   virtual absl::StatusOr<DeleteMatchingReply> DeleteMatching(

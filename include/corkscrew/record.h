@@ -84,7 +84,7 @@ struct RecordView {
 struct StoredRecord {
   Record record = {};
   Version version = {};
-  int64_t wall_ms = 0;   // Writer's clock, ms since 1970; information only.
+  int64_t wall_ms = 0;     // Writer's clock, ms since 1970; information only.
   int64_t expires_ms = 0;  // See RecordView; 0: never.
   bool deleted = false;    // A tombstone: only `record.id` is set.
 };
