@@ -101,27 +101,30 @@ absl::Status RemoteConnection::Begin(const CallName& name,
   return absl::OkStatus();
 }
 
-void RemoteConnection::Await(const CallOptions& options,
+bool RemoteConnection::Await(const CallOptions& options,
                              grpc::ClientContext* context,
                              grpc::CompletionQueue* queue) {
   void* tag = nullptr;
   bool ok = false;
-  bool asked = options.cancelled == nullptr;
-  while (!asked) {
+  bool asked = false;
+  bool done = false;
+  while (!asked && options.cancelled != nullptr) {
     const auto next = queue->AsyncNext(
         &tag, &ok, absl::ToChronoTime(absl::Now() + kPollInterval));
-    if (next == grpc::CompletionQueue::GOT_EVENT) break;
+    done = next == grpc::CompletionQueue::GOT_EVENT;
+    if (done) break;
     asked = options.cancelled();
     if (asked) context->TryCancel();
   }
-  if (asked) queue->Next(&tag, &ok);  // The deadline ends it at the latest.
+  if (!done) queue->Next(&tag, &ok);  // The deadline ends it at the latest.
   queue->Shutdown();
   while (queue->Next(&tag, &ok)) {
   }
+  return asked;
 }
 
 absl::Status RemoteConnection::End(Effect effect, const CallName& name,
-                                   const grpc::Status& status) {
+                                   bool cancelled, const grpc::Status& status) {
   {
     MutexLock lock(&mutex_);
     if (--running_ == 0) idle_.NotifyAll();
@@ -141,6 +144,10 @@ absl::Status RemoteConnection::End(Effect effect, const CallName& name,
                         ? "; nothing was written"
                         : "; the outcome is unknown: it may have been written. "
                           "A retry with the same request id is safe");
+  }
+  // Not by the caller: the node went away in the middle of the call.
+  if (status.error_code() == grpc::StatusCode::CANCELLED && !cancelled) {
+    return absl::UnavailableError(message);
   }
   return {static_cast<absl::StatusCode>(status.error_code()), message};
 }

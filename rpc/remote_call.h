@@ -86,9 +86,10 @@ class RemoteConnection {
   absl::Status Begin(const CallName& name,
                      const google::protobuf::Message& request,
                      const CallOptions& options, grpc::ClientContext* context);
-  static void Await(const CallOptions& options, grpc::ClientContext* context,
+  // Returns whether the caller cancelled.
+  static bool Await(const CallOptions& options, grpc::ClientContext* context,
                     grpc::CompletionQueue* queue);
-  absl::Status End(Effect effect, const CallName& name,
+  absl::Status End(Effect effect, const CallName& name, bool cancelled,
                    const grpc::Status& status);
 
   // Constant after construction.
@@ -119,8 +120,8 @@ absl::Status RemoteConnection::Run(Effect effect, const CallName& name,
   grpc::CompletionQueue queue;
   grpc::Status status;
   const auto reader = start(&context, &queue, &status);
-  Await(options, &context, &queue);
-  return End(effect, name, status);
+  const bool cancelled = Await(options, &context, &queue);
+  return End(effect, name, cancelled, status);
 }
 
 }  // namespace corkscrew
