@@ -25,7 +25,9 @@
 #include "db/flaws.h"
 #include "db/format_version.h"
 #include "db/keys.h"
+#include "db/maintenance.h"
 #include "db/open_session.h"
+#include "db/purge.h"
 #include "db/recovery.h"
 
 namespace corkscrew {
@@ -136,11 +138,12 @@ absl::Status Engine::Load() {
   CORKSCREW_RETURN_IF_ERROR(LoadIdentity(&batch));
   CORKSCREW_RETURN_IF_ERROR(
       registry_->Load(*store_, origin_number_, origins_, threads_));
-  const std::function<absl::Time()> now =
-      options_.now != nullptr ? options_.now : [] { return absl::Now(); };
+  CORKSCREW_RETURN_IF_ERROR(LoadHistory(*store_, origins_, registry_.get()));
+  CORKSCREW_RETURN_IF_ERROR(LoadPurges(*store_, registry_.get(), &batch));
   if (options_.read_only) {
-    follower_ = std::make_unique<Follower>(store_.get(), &origins_,
-                                           registry_.get(), threads_, now);
+    follower_ =
+        std::make_unique<Follower>(store_.get(), &origins_, registry_.get(),
+                                   threads_, [this] { return now(); });
     return absl::OkStatus();  // `batch` is not written.
   }
   CORKSCREW_RETURN_IF_ERROR(requests_.Load(*store_));
@@ -162,10 +165,12 @@ absl::Status Engine::Load() {
 
   leader_ = std::make_unique<CommitLeader>(
       store_.get(), &origins_, origin_number_, registry_.get(), &requests_,
-      session_.get(), threads_, now);
+      session_.get(), threads_, [this] { return now(); });
   queue_ = std::make_unique<CommitQueue<Commit>>(
       [this](absl::Span<Commit* const> group) { leader_->Process(group); },
       [](const Commit& commit) { return commit.bytes; }, kMaxGroupBytes);
+  maintenance_ = std::make_unique<Maintenance>(*this);
+  if (environment_.maintenance_thread) maintenance_->Start();
   return absl::OkStatus();
 }
 
@@ -279,6 +284,7 @@ absl::Status Engine::LoadOrigins(WriteBatch* batch) {
 }
 
 absl::Status Engine::Close() {
+  if (maintenance_ != nullptr) maintenance_->Stop();
   if (!gate_.Close()) return absl::OkStatus();
   absl::Status status = absl::OkStatus();
   if (leader_ != nullptr && leader_->stopped().ok()) {
@@ -298,6 +304,15 @@ absl::Status Engine::Announce(absl::Span<const std::string> addresses) {
   Call running(*this);
   CORKSCREW_RETURN_IF_ERROR(running.Begin());
   return lock_ != nullptr ? lock_->Announce(addresses) : absl::OkStatus();
+}
+
+absl::Time Engine::now() const {
+  return options_.now != nullptr ? options_.now() : absl::Now();
+}
+
+absl::Status Engine::EraseDeleted(absl::Span<const Store::KeyRange> ranges,
+                                  absl::FunctionRef<absl::Status()> check) {
+  return store_->EraseDeleted(ranges, check);
 }
 
 absl::Status Engine::Run(Commit* commit) {

@@ -27,6 +27,9 @@ struct Environment {
   // Fills [size] bytes; false if there are no random numbers.
   std::function<bool(uint8_t* out, size_t size)> random = SystemRandom;
   std::function<std::string()> boot_id = BootId;
+  // Whether a thread applies retention and expiry now and then. Without it a
+  // test does so when it wants (Engine::maintenance()).
+  bool maintenance_thread = true;
 };
 
 }  // namespace corkscrew

@@ -37,7 +37,9 @@
 #include "db/merge_order.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
+#include "db/purge.h"
 #include "db/recovery.h"
+#include "db/retention.h"
 #include "db/rows.h"
 #include "db/wal_scanner.h"
 #include "db/write_commit.h"
@@ -214,10 +216,10 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
                                  .vector = kVector,
                                  .text = kText,
                                  .metadata_bytes = &metadata};
-  const std::string mark = EncodeDurableMark(
-      {.incarnation = 7,
-       .sequence = 8,
-       .position = FeedPosition{9, 10, Hash16{1, 2, 3}}});
+  const std::string mark =
+      EncodeDurableMark({.incarnation = 7,
+                         .sequence = 8,
+                         .position = FeedPosition{9, 10, Hash16{1, 2, 3}}});
   const std::string set = *EncodeMetadata({{"i", int64_t{-2}}});
   const PatchItem patch{kId, {{"i", int64_t{-2}}}, {"s"}};
   const RequestItem patch_item{
@@ -247,6 +249,9 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       {"key_collection", CollectionKey(7)},
       {"key_name", NameKey("notes")},
       {"key_clock", ClockKey(7)},
+      {"key_expiry", ExpiryKey(kStream, 1700000000000, 2, 5)},
+      {"key_purge", PurgeKey(kStream, kId)},
+      {"key_retention", RetentionKey(7)},
       {"key_wall", WallKey(7, 1700000000000)},
       {"key_vector", VectorKey(kStream, 2)},
       {"key_op", OpKey(kStream, 2, 5)},
@@ -280,6 +285,8 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       {"row_name", EncodeU32(7)},
       {"row_clock", Encode(ClockRow{259, 0, 7, 2})},
       {"row_wall", EncodeU64(258)},
+      {"row_purge", Encode(PurgeRow{259, 2, 6, true})},
+      {"row_retention", EncodeRetention({10, absl::Hours(24)})},
       {"row_vector", EncodeU64(6)},
       {"row_feed", Encode(FeedRow{3, 2, 5})},
       {"row_head", Encode(ExampleHead())},
@@ -312,6 +319,8 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsRead) {
   EXPECT_EQ(DecodeCollectionRow(at("row_collection")).value(),
             ExampleCollectionRow());
   EXPECT_EQ(DecodeClockRow(at("row_clock")).value(), (ClockRow{259, 0, 7, 2}));
+  EXPECT_EQ(DecodeRetention(at("row_retention")).value(),
+            (Retention{10, absl::Hours(24)}));
   EXPECT_EQ(DecodeFeedRow(at("row_feed")).value(), (FeedRow{3, 2, 5}));
   EXPECT_EQ(DecodeHeadRow(at("row_head")).value(), ExampleHead());
   EXPECT_EQ(DecodeRequestRow(at("row_request")).value(), ExampleRequest());
@@ -370,6 +379,8 @@ std::map<std::string, Recode> Recoders() {
       {"row_origin", RecodeBy<Origin>(DecodeOriginRow, Encode)},
       {"row_collection", RecodeBy<CollectionRow>(DecodeCollectionRow, Encode)},
       {"row_clock", RecodeBy<ClockRow>(DecodeClockRow, Encode)},
+      {"row_purge", RecodeBy<PurgeRow>(DecodePurgeRow, Encode)},
+      {"row_retention", RecodeBy<Retention>(DecodeRetention, EncodeRetention)},
       {"row_feed", RecodeBy<FeedRow>(DecodeFeedRow, Encode)},
       {"row_head", RecodeBy<HeadRow>(DecodeHeadRow, Encode)},
       {"row_request", RecodeBy<RequestRow>(DecodeRequestRow, Encode)},

@@ -88,6 +88,7 @@ struct Index::Rep {
 
   const IndexOptions options;
   const Quantizer quantizer;
+  ForgottenRecords forgotten;
   size_t alive = 0;  // The writer's own.
   std::atomic<size_t> published_alive = 0;
   std::atomic<Lamport> now = 0;
@@ -123,6 +124,10 @@ void Index::Add(const IndexEntry& entry) {
   if (!added.known) {
     rep_->EndLifeInSealed(entry.body->id, entry.body->lamport);
   }
+}
+
+void Index::Forget(absl::Span<const Forgotten> records) {
+  rep_->forgotten.Add(records);
 }
 
 void Index::Publish(Lamport now) {
@@ -165,7 +170,8 @@ size_t Index::rescore_bytes() const {
 absl::StatusOr<std::vector<std::vector<IndexHit>>> Index::Search(
     absl::Span<const IndexQuery> queries, const OriginalReader& originals,
     const std::function<bool()>& cancelled) const {
-  const IndexView view = rep_->View();
+  IndexView view = rep_->View();
+  view.forgotten = rep_->forgotten.table();
   const SearchContext context{rep_->quantizer, rep_->options.metric, view,
                               originals};
   IndexSearch search(rep_->options, context, queries, cancelled);
@@ -175,7 +181,8 @@ absl::StatusOr<std::vector<std::vector<IndexHit>>> Index::Search(
 }
 
 size_t Index::Count(const Filter* filter, std::optional<Lamport> at) const {
-  const IndexView view = rep_->View();
+  IndexView view = rep_->View();
+  view.forgotten = rep_->forgotten.table();
   const Lamport time = std::min(at.value_or(view.now), view.now);
   const bool all = filter == nullptr || filter->op == Filter::Op::kAll;
   if (all && time == view.now) {

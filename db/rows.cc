@@ -164,8 +164,7 @@ absl::StatusOr<ClockRow> DecodeClockRow(absl::string_view bytes) {
   ClockRow row;
   if (!cursor.ReadBig(&row.lamport) || !cursor.ReadBig(&row.floor) ||
       !cursor.ReadBig(&row.versions) || !cursor.ReadBig(&row.tombstones) ||
-      row.floor > row.lamport ||
-      !cursor.done()) {
+      row.floor > row.lamport || !cursor.done()) {
     return Malformed("clock");
   }
   return row;

@@ -36,8 +36,8 @@ namespace {
 constexpr size_t kMaxAddresses = 16;
 
 constexpr const char* kServiceNames[] = {
-    "corkscrew.v1.Admin", "corkscrew.v1.Collections", "corkscrew.v1.Records",
-    "corkscrew.v1.Search"};
+    "corkscrew.v1.Admin", "corkscrew.v1.Collections", "corkscrew.v1.History",
+    "corkscrew.v1.Records", "corkscrew.v1.Search"};
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
