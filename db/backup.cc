@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,7 @@
 #include "db/directory.h"
 #include "db/encode.h"
 #include "db/keys.h"
+#include "db/purge.h"
 #include "db/rows.h"
 #include "db/store.h"
 
@@ -143,6 +145,18 @@ absl::StatusOr<BackupManifest> MakeCheckpoint(Engine& engine,
   BackupManifest manifest;
   manifest.wall_ms = absl::ToUnixMillis(
       engine.options().now != nullptr ? engine.options().now() : absl::Now());
+  // Before the checkpoint: what is purged in between must be purged again when
+  // this is restored.
+  CORKSCREW_ASSIGN_OR_RETURN(std::vector<PurgeMark> marks,
+                             ReadPurgeMarks(engine));
+  std::sort(
+      marks.begin(), marks.end(), [](const PurgeMark& a, const PurgeMark& b) {
+        return std::tie(a.collection, a.id) < std::tie(b.collection, b.id);
+      });
+  for (PurgeMark& mark : marks) {
+    manifest.purged.push_back(
+        {mark.collection, std::move(mark.id), mark.version});
+  }
   CORKSCREW_RETURN_IF_ERROR(engine.store().Checkpoint(store_path));
   CORKSCREW_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                              files.List(store_path));

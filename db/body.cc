@@ -71,7 +71,7 @@ absl::StatusOr<Body> DecodeBody(absl::string_view key,
   uint64_t wall_ms;
   uint32_t vector_size, metadata_size, text_size;
   if (!cursor.ReadBig(&kind) || kind < 1 ||
-      kind > static_cast<uint8_t>(OpKind::kDelete) || !cursor.ReadBig(&form) ||
+      kind > static_cast<uint8_t>(OpKind::kPurge) || !cursor.ReadBig(&form) ||
       form > static_cast<uint8_t>(VectorForm::kCode) ||
       !cursor.ReadBig(&wall_ms) || !cursor.ReadBig(&body.expires_ms) ||
       !cursor.ReadBig(&vector_size) || vector_size > kMaxVectorBytes ||
@@ -87,7 +87,7 @@ absl::StatusOr<Body> DecodeBody(absl::string_view key,
   body.wall_ms = static_cast<int64_t>(wall_ms);
   const bool empty = vector_size + metadata_size + text_size == 0;
   if ((body.form == VectorForm::kNone) != (vector_size == 0) ||
-      (body.kind == OpKind::kDelete) != empty) {
+      (body.kind != OpKind::kPut) != empty) {
     return absl::DataLossError("body is malformed");
   }
   return body;

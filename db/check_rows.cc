@@ -271,7 +271,7 @@ class RowChecker {
       return;
     }
     // A head is the largest of the versions whose bodies are held.
-    if (op.kind == OpKind::kPurge || op.body_dropped) return;
+    if (op.body_dropped) return;
     const std::string head_key = HeadKey(stream, op.id);
     const auto value = Read(Family::kRows, head_key);
     if (!value.has_value()) {
@@ -348,7 +348,7 @@ class RowChecker {
           const auto op = ReadOp(stream, row->origin, row->seq);
           if (!op.has_value() || op->id != id || op->lamport != row->lamport ||
               op->content_hash != row->content_hash ||
-              (op->kind == OpKind::kDelete) != row->tombstone) {
+              (op->kind != OpKind::kPut) != row->tombstone) {
             Repairable(RowName(key), "K2",
                        absl::StrCat("the head of \"", absl::CHexEscape(id),
                                     "\" is none of its versions"));

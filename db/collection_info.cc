@@ -3,11 +3,13 @@
 #include <memory>
 #include <optional>
 
+#include "absl/time/time.h"
+#include "db/expiry.h"
 #include "db/index.h"
 
 namespace corkscrew {
 
-CollectionInfo InfoOf(const CollectionState& collection) {
+CollectionInfo InfoOf(const CollectionState& collection, absl::Time now) {
   const CollectionRow& row = collection.row();
   CollectionInfo info;
   info.name = row.name;
@@ -22,15 +24,19 @@ CollectionInfo InfoOf(const CollectionState& collection) {
                   .shards = row.descriptor.shards};
   info.space = row.descriptor.space;
   info.lamport = collection.published();
+  info.floor = collection.moments.floor();
   if (const std::shared_ptr<Index> index = collection.index()) {
-    info.records = index->Count(nullptr, info.lamport);
+    const Filter unexpired =
+        UnexpiredFilter(Filter::All(), absl::ToUnixMillis(now));
+    info.records =
+        index->Count(collection.expires ? &unexpired : nullptr, info.lamport);
   }
   return info;
 }
 
-CollectionStats StatsOf(const CollectionState& collection) {
+CollectionStats StatsOf(const CollectionState& collection, absl::Time now) {
   CollectionStats stats;
-  stats.info = InfoOf(collection);
+  stats.info = InfoOf(collection, now);
   stats.versions = collection.versions;
   stats.tombstones = collection.tombstones;
   if (const std::shared_ptr<Index> index = collection.index()) {

@@ -60,7 +60,7 @@ absl::Status LoadWriter(const Store& store, uint32_t origin,
     const absl::StatusOr<ClockRow> row = DecodeClockRow(*clock);
     if (!row.ok()) return Damaged(clock_key, row.status());
     writer.clock = row->lamport;
-    writer.floor = row->floor;
+    state->moments.RaiseFloor(row->floor);
     writer.versions = row->versions;
     writer.tombstones = row->tombstones;
   } else if (number != 0) {

@@ -20,6 +20,8 @@
 #include "corkscrew/embedder.h"
 #include "corkscrew/record.h"
 #include "db/index.h"
+#include "db/read_epochs.h"
+#include "db/retained_moments.h"
 #include "db/rows.h"
 
 namespace corkscrew {
@@ -73,6 +75,12 @@ class CollectionState {
     published_.store(lamport, std::memory_order_release);
   }
 
+  // The floor and the tags.
+  RetainedMoments moments;
+
+  // Reads of records that are going on.
+  mutable ReadEpochs reads;
+
   // Versions whose bodies are damaged: the index does not have them, so a
   // search at a moment at which one is alive has no answer.
   void AddDamage(DamagedVersion damage) {
@@ -106,16 +114,26 @@ class CollectionState {
   std::atomic<uint64_t> versions = 0;
   std::atomic<uint64_t> tombstones = 0;
 
+  // Whether it has, or had, records that expire.
+  std::atomic<bool> expires = false;
+
+  // A purge is not complete: files may hold what it removed.
+  std::atomic<bool> purge_pending = false;
+
   // Positions of the last op staged.
   struct Writer {
     Lamport clock = 0;
-    Lamport floor = 0;
     uint64_t feed = 0;
     uint64_t seq = 0;      // Of this origin, in shard 0.
     uint64_t wall_ms = 0;  // Of the last `x` row.
     uint64_t versions = 0;
     uint64_t tombstones = 0;
   } writer;
+
+  // The clock row as of what has been staged. For the commit leader.
+  ClockRow clock_row() const {
+    return {writer.clock, moments.floor(), writer.versions, writer.tombstones};
+  }
 
  private:
   const uint32_t number_;

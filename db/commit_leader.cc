@@ -25,9 +25,11 @@
 #include "corkscrew/limits.h"
 #include "db/body.h"
 #include "db/encode.h"
+#include "db/expiry.h"
 #include "db/keys.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
+#include "db/purge.h"
 
 namespace corkscrew {
 namespace {
@@ -122,6 +124,9 @@ absl::Status CommitLeader::Stage(const Commit& commit, Group* group) {
   }
   if (auto* const* rows = std::get_if<RowsCommit*>(&commit.what)) {
     return StageRows(**rows, group);
+  }
+  if (auto* const* task = std::get_if<TaskCommit*>(&commit.what)) {
+    return StageTask(**task, group);
   }
   return StageDrop(std::get<DropCommit*>(commit.what), group);
 }
@@ -242,8 +247,9 @@ absl::Status CommitLeader::Decide(WriteCommit* commit, Group* group) {
     }
     commit->outcomes.push_back(*outcome);
     if (!IsWritten(*outcome)) continue;
-    if (!is_put) ++tombstones;
-    if (is_put && head.exists && head.tombstone) --tombstones;
+    const bool was_tombstone = head.exists && head.tombstone;
+    if (!is_put && !was_tombstone) ++tombstones;
+    if (is_put && was_tombstone) --tombstones;
     heads.insert_or_assign(
         std::move(key),
         Head{.exists = true,
@@ -340,8 +346,7 @@ void CommitLeader::AppendOps(WriteCommit* commit, Group* group) {
   group->batch.Put(Family::kRows, VectorKey({number, 0}, origin_),
                    EncodeU64(writer.seq));
   group->batch.Put(Family::kRows, ClockKey(number),
-                   Encode(ClockRow{writer.clock, writer.floor, writer.versions,
-                                   writer.tombstones}));
+                   Encode(commit->collection->clock_row()));
   const auto now = static_cast<uint64_t>(std::max<int64_t>(0, group->wall_ms));
   if (now / 1000 > writer.wall_ms / 1000) {
     writer.wall_ms = now;
@@ -357,7 +362,7 @@ void CommitLeader::AppendOp(const WriteCommit& commit, const PreparedItem& item,
   const Stream stream{commit.collection->number(), 0};
   const uint64_t seq = ++writer.seq;
   const uint64_t feed = ++writer.feed;
-  const bool tombstone = commit.kind == OpKind::kDelete;
+  const bool tombstone = commit.kind != OpKind::kPut;
   Op op{.kind = commit.kind,
         .id = std::string(item.id),
         .lamport = commit.lamport,
@@ -386,6 +391,15 @@ void CommitLeader::AppendOp(const WriteCommit& commit, const PreparedItem& item,
   group->batch.Put(Family::kRows, OpKey(stream, origin_, seq), EncodeOp(op));
   group->batch.Put(Family::kRows, FeedKey(stream.collection, feed),
                    Encode(FeedRow{stream.shard, origin_, seq}));
+  if (op.expires_ms != 0) {
+    group->batch.Put(Family::kRows, KindPrefix('e', stream.collection), "");
+    group->batch.Put(Family::kRows,
+                     ExpiryKey(stream, op.expires_ms, origin_, seq), "");
+  }
+  if (op.kind == OpKind::kPurge) {
+    group->batch.Put(Family::kRows, PurgeKey(stream, op.id),
+                     Encode(PurgeRow{op.lamport, origin_, seq}));
+  }
   group->batch.Put(Family::kRows, HeadKey(stream, op.id),
                    Encode(HeadRow{op.lamport, origin_, seq, tombstone, feed,
                                   op.content_hash}));
@@ -432,7 +446,7 @@ absl::Status CommitLeader::StageCreate(CreateCommit* commit, Group* group) {
   CORKSCREW_ASSIGN_OR_RETURN(std::shared_ptr<Index> index,
                              MakeIndex(row.descriptor, index_settings_));
   const uint32_t number = registry_.NextNumber();
-  CORKSCREW_RETURN_IF_ERROR(StageSystemRecord(row, "", group));
+  CORKSCREW_RETURN_IF_ERROR(StageCollectionRecord(row, "", group));
   group->batch.Put(Family::kRows, CollectionKey(number), Encode(row));
   group->batch.Put(Family::kRows, NameKey(row.name), EncodeU32(number));
   group->batch.Put(Family::kRows, ClockKey(number), Encode(ClockRow{}));
@@ -451,11 +465,12 @@ absl::Status CommitLeader::StageDrop(DropCommit* commit, Group* group) {
   CORKSCREW_ASSIGN_OR_RETURN(std::string seen, VectorSeen(*state));
   CollectionRow row = state->row();
   row.state = LiveState::kDropped;
-  CORKSCREW_RETURN_IF_ERROR(StageSystemRecord(row, std::move(seen), group));
+  CORKSCREW_RETURN_IF_ERROR(StageCollectionRecord(row, std::move(seen), group));
   const uint32_t number = state->number();
   group->batch.Put(Family::kRows, CollectionKey(number), Encode(row));
   group->batch.Delete(Family::kRows, NameKey(row.name));
-  for (const char kind : {'f', 'h', 'i', 'k', 'o', 's', 'v', 'x'}) {
+  for (const char kind :
+       {'e', 'f', 'h', 'i', 'k', 'o', 'p', 'r', 's', 'v', 'x'}) {
     const std::string prefix = KindPrefix(kind, number);
     group->batch.DeleteRange(Family::kRows, prefix, PrefixEnd(prefix));
   }
@@ -490,27 +505,52 @@ absl::StatusOr<std::string> CommitLeader::VectorSeen(
   return absl::StrJoin(lines, "");
 }
 
-absl::Status CommitLeader::StageSystemRecord(const CollectionRow& row,
-                                             std::string vector_seen,
-                                             Group* group) {
+absl::Status CommitLeader::StageTask(const TaskCommit& task, Group* group) {
+  TaskStage stage{group->batch, group->wall_ms};
+  stage.system_record = [&](OpKind kind, std::string id, Metadata metadata,
+                            std::string text) {
+    return StageSystemRecord(kind, std::move(id), std::move(metadata),
+                             std::move(text), group);
+  };
+  CORKSCREW_RETURN_IF_ERROR(task.stage(stage));
+  group->task = &task;
+  return absl::OkStatus();
+}
+
+absl::Status CommitLeader::StageCollectionRecord(const CollectionRow& row,
+                                                 std::string vector_seen,
+                                                 Group* group) {
+  return StageSystemRecord(
+      OpKind::kPut, absl::StrCat("collection/", row.uuid.ToString()),
+      {{"descriptor", absl::BytesToHexString(EncodeDescriptor(row.descriptor))},
+       {"generation", static_cast<int64_t>(row.generation)},
+       {"model", row.model},
+       {"name", row.name},
+       {"state",
+        std::string(row.state == LiveState::kLive ? "live" : "dropped")}},
+      std::move(vector_seen), group);
+}
+
+absl::Status CommitLeader::StageSystemRecord(OpKind kind, std::string id,
+                                             Metadata metadata,
+                                             std::string text, Group* group) {
   auto record = std::make_unique<SystemRecord>();
-  record->metadata = {
-      {"descriptor", absl::BytesToHexString(EncodeDescriptor(row.descriptor))},
-      {"generation", static_cast<int64_t>(row.generation)},
-      {"model", row.model},
-      {"name", row.name},
-      {"state",
-       std::string(row.state == LiveState::kLive ? "live" : "dropped")}};
-  record->text = std::move(vector_seen);
+  record->id = std::move(id);
+  record->metadata = std::move(metadata);
+  record->text = std::move(text);
   PreparedItem& item = record->item;
-  record->id = absl::StrCat("collection/", row.uuid.ToString());
   item.id = record->id;
-  item.text = record->text;
-  item.metadata = &record->metadata;
-  CORKSCREW_ASSIGN_OR_RETURN(item.metadata_bytes,
-                             EncodeMetadata(record->metadata));
-  item.hashes = {Sha256(item.text), Sha256(item.metadata_bytes), Sha256("")};
+  if (kind == OpKind::kPut) {
+    item.text = record->text;
+    item.metadata = &record->metadata;
+    CORKSCREW_ASSIGN_OR_RETURN(item.metadata_bytes,
+                               EncodeMetadata(record->metadata));
+    item.hashes = {Sha256(item.text), Sha256(item.metadata_bytes), Sha256("")};
+  } else {
+    item.hashes = TombstoneHashes();
+  }
   record->commit.collection = registry_.shared_system();
+  record->commit.kind = kind;
   record->commit.items = absl::MakeSpan(&item, 1);
   group->system_record = std::move(record);
   return StageWrite(&group->system_record->commit, group);
@@ -522,21 +562,33 @@ void CommitLeader::Apply(const Group& group, bool synced) {
     const std::shared_ptr<Index> index = state.index();
     if (index == nullptr) continue;  // The system collection.
     uint64_t seq = commit->first_seq;
+    std::vector<Forgotten> forgotten;
     for (size_t i = 0; i < commit->items.size(); ++i) {
       if (!IsWritten(commit->outcomes[i])) continue;
       const PreparedItem& item = commit->items[i];
       const BodyKey key{0, std::string(item.id), commit->lamport, origin_,
                         seq++};
       IndexEntry entry{.body = &key};
+      Metadata with_expiry;
       if (commit->kind == OpKind::kPut) {
         entry.metadata = item.metadata;
+        if (item.expires_ms != 0) {
+          if (item.metadata != nullptr) with_expiry = *item.metadata;
+          AddExpiry(item.expires_ms, &with_expiry);
+          entry.metadata = &with_expiry;
+          state.expires = true;
+        }
         entry.code = item.code;
         entry.scalars = item.scalars;
         entry.original = item.original;
       }
       index->Add(entry);
       state.EndDamage(key.id, key.lamport);
+      if (commit->kind == OpKind::kPurge) {
+        forgotten.push_back({item.id, commit->lamport});
+      }
     }
+    index->Forget(forgotten);
   }
   std::vector<std::shared_ptr<CollectionState>> written;
   for (const WriteCommit* commit : group.writes) {
@@ -547,6 +599,9 @@ void CommitLeader::Apply(const Group& group, bool synced) {
     state.tombstones = state.writer.tombstones;
     state.set_published(state.writer.clock);
     written.push_back(commit->collection);
+  }
+  if (group.task != nullptr && group.task->apply != nullptr) {
+    group.task->apply();
   }
   guard_.Written(written, synced);
   if (group.created != nullptr) registry_.Add(group.created);

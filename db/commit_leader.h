@@ -69,6 +69,7 @@ class CommitLeader {
     std::shared_ptr<CollectionState> created = nullptr;
     std::shared_ptr<CollectionState> dropped = nullptr;
     std::optional<FeedPosition> last = std::nullopt;  // Of the last op staged.
+    const TaskCommit* task = nullptr;                 // Alone in its group too.
   };
 
   absl::Status Stage(const Commit& commit, Group* group);
@@ -76,6 +77,7 @@ class CommitLeader {
   absl::Status StageCreate(CreateCommit* commit, Group* group);
   absl::Status StageDrop(DropCommit* commit, Group* group);
   absl::Status StageRows(const RowsCommit& commit, Group* group);
+  absl::Status StageTask(const TaskCommit& task, Group* group);
 
   // Answers from an earlier request with the same id. False: there is none.
   absl::StatusOr<bool> Replay(WriteCommit* commit, const Group& group) const;
@@ -90,8 +92,10 @@ class CommitLeader {
   void AppendOp(const WriteCommit& commit, const PreparedItem& item,
                 uint32_t index, uint32_t size, Group* group);
   void AppendRequest(const WriteCommit& commit, Group* group);
-  absl::Status StageSystemRecord(const CollectionRow& row,
-                                 std::string vector_seen, Group* group);
+  absl::Status StageCollectionRecord(const CollectionRow& row,
+                                     std::string vector_seen, Group* group);
+  absl::Status StageSystemRecord(OpKind kind, std::string id, Metadata metadata,
+                                 std::string text, Group* group);
   // What this database holds of a collection, as the text of a drop record.
   absl::StatusOr<std::string> VectorSeen(
       const CollectionState& collection) const;

@@ -27,7 +27,9 @@
 #include "db/flaws.h"
 #include "db/format_version.h"
 #include "db/keys.h"
+#include "db/maintenance.h"
 #include "db/open_session.h"
+#include "db/purge.h"
 #include "db/recovery.h"
 
 namespace corkscrew {
@@ -182,12 +184,12 @@ absl::Status Engine::Load() {
       };
   CORKSCREW_RETURN_IF_ERROR(
       registry_->Load(*store_, origin_number_, index_settings, load_index));
-  const std::function<absl::Time()> now =
-      options_.now != nullptr ? options_.now : [] { return absl::Now(); };
+  CORKSCREW_RETURN_IF_ERROR(LoadHistory(*store_, origins_, registry_.get()));
+  CORKSCREW_RETURN_IF_ERROR(LoadPurges(*store_, registry_.get(), &batch));
   if (options_.read_only) {
-    follower_ =
-        std::make_unique<Follower>(store_.get(), &origins_, registry_.get(),
-                                   index_settings, load_index, now);
+    follower_ = std::make_unique<Follower>(
+        store_.get(), &origins_, registry_.get(), index_settings, load_index,
+        [this] { return now(); });
     return absl::OkStatus();  // `batch` is not written.
   }
   CORKSCREW_RETURN_IF_ERROR(requests_.Load(*store_));
@@ -216,7 +218,7 @@ absl::Status Engine::Load() {
                                         &write_state_);
   leader_ = std::make_unique<CommitLeader>(
       store_.get(), &origins_, origin_number_, registry_.get(), &requests_,
-      session_.get(), index_settings, guard_.get(), now);
+      session_.get(), index_settings, guard_.get(), [this] { return now(); });
   queue_ = std::make_unique<CommitQueue<Commit>>(
       [this](absl::Span<Commit* const> group) {
         leader_->Process(group);
@@ -229,6 +231,8 @@ absl::Status Engine::Load() {
       [](const Commit& commit) { return commit.bytes; }, kMaxGroupBytes,
       BytesInQueue, budget_.queue_bytes());
   keeper_->Start();
+  maintenance_ = std::make_unique<Maintenance>(*this);
+  if (environment_.maintenance_thread) maintenance_->Start();
   return absl::OkStatus();
 }
 
@@ -343,6 +347,7 @@ absl::Status Engine::LoadOrigins(WriteBatch* batch) {
 }
 
 absl::Status Engine::Close() {
+  if (maintenance_ != nullptr) maintenance_->Stop();
   if (!gate_.Close()) return absl::OkStatus();
   absl::Status status = absl::OkStatus();
   const bool clean =
@@ -368,6 +373,15 @@ absl::Status Engine::Announce(absl::Span<const std::string> addresses) {
   Call running(*this);
   CORKSCREW_RETURN_IF_ERROR(running.Begin());
   return lock_ != nullptr ? lock_->Announce(addresses) : absl::OkStatus();
+}
+
+absl::Time Engine::now() const {
+  return options_.now != nullptr ? options_.now() : absl::Now();
+}
+
+absl::Status Engine::EraseDeleted(absl::Span<const Store::KeyRange> ranges,
+                                  absl::FunctionRef<absl::Status()> check) {
+  return store_->EraseDeleted(ranges, check);
 }
 
 absl::Status Engine::Run(Commit* commit) {

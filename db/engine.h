@@ -9,9 +9,11 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
 #include "corkscrew/db.h"
@@ -24,6 +26,7 @@
 #include "db/environment.h"
 #include "db/follower.h"
 #include "db/index_keeper.h"
+#include "db/maintenance.h"
 #include "db/memory_budget.h"
 #include "db/open_session.h"
 #include "db/origin_table.h"
@@ -85,6 +88,7 @@ class Engine {
 
   const std::string& path() const { return path_; }
   const Options& options() const { return options_; }
+  absl::Time now() const;  // The wall clock of Options::now.
   const Environment& environment() const { return environment_; }
   size_t threads() const { return threads_; }
   const Store& store() const { return *store_; }
@@ -93,12 +97,17 @@ class Engine {
   const OriginTable& origins() const { return origins_; }
   CollectionRegistry& registry() { return *registry_; }
   IndexKeeper& keeper() { return *keeper_; }
+  Maintenance& maintenance() { return *maintenance_; }
   const Uuid& uuid() const { return uuid_; }
   const Origin& origin() const { return origin_; }
   // Bytes of the log that opening gave up.
   uint64_t recovery_dropped_bytes() const {
     return recovered_.has_value() ? recovered_->dropped_bytes : 0;
   }
+
+  // As Store::EraseDeleted(), in all files of the database.
+  absl::Status EraseDeleted(absl::Span<const Store::KeyRange> ranges,
+                            absl::FunctionRef<absl::Status()> check);
 
   // The embedder of a collection: found on first use and checked against the
   // descriptor.
@@ -150,6 +159,8 @@ class Engine {
   std::unique_ptr<OpenSession> session_;
   std::unique_ptr<WriteGuard> guard_;
   std::unique_ptr<CommitLeader> leader_;
+
+  std::unique_ptr<Maintenance> maintenance_;
 };
 
 }  // namespace corkscrew

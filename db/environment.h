@@ -34,6 +34,9 @@ struct Environment {
   // The longest that a relaxed write waits for its sync. An infinite one leaves
   // syncing to the next write that wants it, and to Close().
   absl::Duration sync_interval = absl::Milliseconds(100);
+  // Whether a thread applies retention and expiry now and then. Without it a
+  // test does so when it wants (Engine::maintenance()).
+  bool maintenance_thread = true;
 };
 
 }  // namespace corkscrew

@@ -13,10 +13,14 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "db/expiry.h"
 #include "db/index.h"
 #include "db/index_rebuild.h"
 #include "db/keys.h"
+#include "db/maintenance.h"
 #include "db/op.h"
+#include "db/purge.h"
+#include "db/retention.h"
 #include "db/rows.h"
 #include "db/version_reader.h"
 
@@ -74,7 +78,7 @@ absl::Status Follower::CatchUpNow() {
   for (const std::shared_ptr<CollectionState>& state : registry_.All()) {
     CORKSCREW_RETURN_IF_ERROR(RefreshCollection(state.get()));
   }
-  return absl::OkStatus();
+  return LoadRetention(store_, &registry_);
 }
 
 absl::Status Follower::LoadOrigins() {
@@ -125,6 +129,7 @@ absl::Status Follower::RefreshCollections() {
     }
   }
   CORKSCREW_RETURN_IF_ERROR(it->status());
+  CORKSCREW_RETURN_IF_ERROR(LoadHistory(store_, origins_, &registry_));
   system.set_published(clock.lamport);
   return absl::OkStatus();
 }
@@ -135,7 +140,11 @@ absl::Status Follower::RefreshCollection(CollectionState* collection) {
   CollectionState::Writer& writer = collection->writer;
   const std::shared_ptr<Index> index = collection->index();
   if (index == nullptr) return absl::OkStatus();
-  writer.floor = clock.floor;
+  if (clock.lamport != collection->published()) {
+    CORKSCREW_RETURN_IF_ERROR(HidePurged(store_, collection));
+    CORKSCREW_RETURN_IF_ERROR(LoadExpiry(store_, &registry_));
+  }
+  collection->moments.RaiseFloor(clock.floor);
   writer.clock = clock.lamport;
   CORKSCREW_RETURN_IF_ERROR(
       IndexFeed(store_, origins_, writer.feed, collection, &writer.feed));

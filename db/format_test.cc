@@ -38,7 +38,9 @@
 #include "db/merge_order.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
+#include "db/purge.h"
 #include "db/recovery.h"
+#include "db/retention.h"
 #include "db/rows.h"
 #include "db/segment_catalogue.h"
 #include "db/wal_scanner.h"
@@ -278,6 +280,9 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       {"key_collection", CollectionKey(7)},
       {"key_name", NameKey("notes")},
       {"key_clock", ClockKey(7)},
+      {"key_expiry", ExpiryKey(kStream, 1700000000000, 2, 5)},
+      {"key_purge", PurgeKey(kStream, kId)},
+      {"key_retention", RetentionKey(7)},
       {"key_wall", WallKey(7, 1700000000000)},
       {"key_vector", VectorKey(kStream, 2)},
       {"key_op", OpKey(kStream, 2, 5)},
@@ -311,6 +316,8 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
       {"row_name", EncodeU32(7)},
       {"row_clock", Encode(ClockRow{259, 0, 7, 2})},
       {"row_wall", EncodeU64(258)},
+      {"row_purge", Encode(PurgeRow{259, 2, 6, true})},
+      {"row_retention", EncodeRetention({10, absl::Hours(24)})},
       {"row_vector", EncodeU64(6)},
       {"row_feed", Encode(FeedRow{3, 2, 5})},
       {"row_head", Encode(ExampleHead())},
@@ -343,6 +350,8 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsRead) {
   EXPECT_EQ(DecodeCollectionRow(at("row_collection")).value(),
             ExampleCollectionRow());
   EXPECT_EQ(DecodeClockRow(at("row_clock")).value(), (ClockRow{259, 0, 7, 2}));
+  EXPECT_EQ(DecodeRetention(at("row_retention")).value(),
+            (Retention{10, absl::Hours(24)}));
   EXPECT_EQ(DecodeFeedRow(at("row_feed")).value(), (FeedRow{3, 2, 5}));
   EXPECT_EQ(DecodeHeadRow(at("row_head")).value(), ExampleHead());
   EXPECT_EQ(DecodeRequestRow(at("row_request")).value(), ExampleRequest());
@@ -404,6 +413,8 @@ std::map<std::string, Recode> Recoders() {
       {"row_origin", RecodeBy<Origin>(DecodeOriginRow, Encode)},
       {"row_collection", RecodeBy<CollectionRow>(DecodeCollectionRow, Encode)},
       {"row_clock", RecodeBy<ClockRow>(DecodeClockRow, Encode)},
+      {"row_purge", RecodeBy<PurgeRow>(DecodePurgeRow, Encode)},
+      {"row_retention", RecodeBy<Retention>(DecodeRetention, EncodeRetention)},
       {"row_feed", RecodeBy<FeedRow>(DecodeFeedRow, Encode)},
       {"row_head", RecodeBy<HeadRow>(DecodeHeadRow, Encode)},
       {"row_request", RecodeBy<RequestRow>(DecodeRequestRow, Encode)},

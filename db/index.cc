@@ -29,6 +29,7 @@ struct Index::Rep {
 
   const IndexOptions options;
   const Quantizer quantizer;
+  ForgottenRecords forgotten;
   IndexBlocks blocks;
 };
 
@@ -51,6 +52,12 @@ Index::~Index() = default;
 const Quantizer& Index::quantizer() const { return rep_->quantizer; }
 
 void Index::Add(const IndexEntry& entry) { rep_->blocks.Add(entry); }
+void Index::Forget(absl::Span<const Forgotten> records) {
+  rep_->forgotten.Add(records);
+}
+std::shared_ptr<const ForgottenRecords::Table> Index::forgotten() const {
+  return rep_->forgotten.table();
+}
 void Index::Publish(Lamport now, uint64_t feed) {
   rep_->blocks.Publish(now, feed);
 }
@@ -85,7 +92,8 @@ size_t Index::rescore_bytes() const {
 absl::StatusOr<std::vector<std::vector<IndexHit>>> Index::Search(
     absl::Span<const IndexQuery> queries, const OriginalReader& originals,
     const std::function<bool()>& cancelled) const {
-  const IndexView view = rep_->blocks.View();
+  IndexView view = rep_->blocks.View();
+  view.forgotten = rep_->forgotten.table();
   const SearchContext context{rep_->quantizer, rep_->options.metric, view,
                               originals};
   IndexSearch search(rep_->options, context, queries, cancelled);
@@ -95,7 +103,8 @@ absl::StatusOr<std::vector<std::vector<IndexHit>>> Index::Search(
 }
 
 size_t Index::Count(const Filter* filter, std::optional<Lamport> at) const {
-  const IndexView view = rep_->blocks.View();
+  IndexView view = rep_->blocks.View();
+  view.forgotten = rep_->forgotten.table();
   const Lamport time = std::min(at.value_or(view.now), view.now);
   const bool all = filter == nullptr || filter->op == Filter::Op::kAll;
   if (all && time == view.now) {

@@ -22,6 +22,7 @@
 #include "corkscrew/metric.h"
 #include "corkscrew/quantizer.h"
 #include "corkscrew/record.h"
+#include "db/forgotten_records.h"
 
 namespace corkscrew {
 
@@ -104,6 +105,12 @@ class Index {
   // visible until Publish(), if that time is after the published one. At most
   // 2^32 - 1 versions that are not tombstones.
   void Add(const IndexEntry& entry);
+
+  // Hides versions at every moment. At once; the caller has ended the life of
+  // the last one of each of these records.
+  void Forget(absl::Span<const Forgotten> records);
+  // What is hidden so; null if nothing is.
+  std::shared_ptr<const ForgottenRecords::Table> forgotten() const;
 
   // Makes everything added so far visible to searches at `now` and later.
   // `feed` is the position of the last one in the feed. Neither ever goes back.

@@ -133,26 +133,30 @@ absl::StatusOr<bool> IndexFiles::Step(Mode mode) {
   return true;
 }
 
-absl::Status IndexFiles::Forget(const absl::flat_hash_set<std::string>& ids) {
+absl::Status IndexFiles::Forget() {
   MutexLock lock(&mutex_);
   const std::shared_ptr<Index> index = collection_->index();
   if (index == nullptr) return absl::OkStatus();
+  const std::shared_ptr<const ForgottenRecords::Table> forgotten =
+      index->forgotten();
+  if (forgotten == nullptr) return absl::OkStatus();
   index->blocks().Seal();
   const IndexBlocks::Snapshot snapshot = index->blocks().Begin();
   Blocks inputs;
   for (const IndexBlocks::Block& block : *snapshot.sealed) {
     bool has = block.segment == nullptr;
     for (size_t slot = 0; !has && slot < block.part.slots; ++slot) {
-      has = ids.contains(block.block->id(slot));
+      has = forgotten->Has(block.block->id(slot), block.block->born(slot));
     }
     if (has) inputs.push_back(&block);
   }
-  return Rewrite(*index, snapshot, inputs, &ids);
+  return Rewrite(*index, snapshot, inputs, forgotten.get());
 }
 
-absl::Status IndexFiles::Rewrite(
-    Index& index, const IndexBlocks::Snapshot& snapshot, const Blocks& inputs,
-    const absl::flat_hash_set<std::string>* without) {
+absl::Status IndexFiles::Rewrite(Index& index,
+                                 const IndexBlocks::Snapshot& snapshot,
+                                 const Blocks& inputs,
+                                 const ForgottenRecords::Table* without) {
   std::vector<SlotToCopy> alive;
   std::vector<SlotToCopy> dead;
   size_t dropped_alive = 0;
@@ -160,7 +164,8 @@ absl::Status IndexFiles::Rewrite(
     for (uint32_t slot = 0; slot < input->part.slots; ++slot) {
       const Lamport died = input->block->died(slot);
       const bool is_alive = died == SlotBlock::kAlive;
-      if (without != nullptr && without->contains(input->block->id(slot))) {
+      if (without != nullptr &&
+          without->Has(input->block->id(slot), input->block->born(slot))) {
         dropped_alive += is_alive;
         continue;
       }

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/file_system.h"
@@ -80,10 +79,9 @@ class IndexFiles {
   //   was
   absl::StatusOr<bool> Step(Mode mode) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Leaves all slots with these ids out of all blocks and files. When it
-  // returns, no file has them.
-  absl::Status Forget(const absl::flat_hash_set<std::string>& ids)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Leaves the slots of forgotten versions (Index::Forget) out of all blocks
+  // and files. When it returns, no file has them.
+  absl::Status Forget() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const CollectionState& collection() const { return *collection_; }
   // The files that the store names.
@@ -96,7 +94,7 @@ class IndexFiles {
 
   absl::Status Rewrite(Index& index, const IndexBlocks::Snapshot& snapshot,
                        const Blocks& inputs,
-                       const absl::flat_hash_set<std::string>* without)
+                       const ForgottenRecords::Table* without)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteSlots(const Index& index, SegmentKind kind,
                           const SegmentStamp& stamp,

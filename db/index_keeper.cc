@@ -147,8 +147,7 @@ void IndexKeeper::RemoveDropped() {
 
 absl::Status IndexKeeper::WriteAll() { return RunAll(IndexFiles::Mode::kAll); }
 
-absl::Status IndexKeeper::Forget(const CollectionState& collection,
-                                 const absl::flat_hash_set<std::string>& ids) {
+absl::Status IndexKeeper::Forget(const CollectionState& collection) {
   std::shared_ptr<IndexFiles> files;
   {
     MutexLock lock(&mutex_);
@@ -161,7 +160,7 @@ absl::Status IndexKeeper::Forget(const CollectionState& collection,
       if (other.get() == &collection) files = FilesOf(other);
     }
   }
-  return files == nullptr ? absl::OkStatus() : files->Forget(ids);
+  return files == nullptr ? absl::OkStatus() : files->Forget();
 }
 
 void IndexKeeper::Close(bool write) {

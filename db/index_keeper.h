@@ -62,9 +62,9 @@ class IndexKeeper {
   // Writes what is not in files of all collections, or of one.
   //   errors of FileSystem and Store
   absl::Status WriteAll();
-  // Removes all slots with these ids from memory and files.
-  absl::Status Forget(const CollectionState& collection,
-                      const absl::flat_hash_set<std::string>& ids);
+  // Removes the slots of forgotten versions (Index::Forget) from memory and
+  // files.
+  absl::Status Forget(const CollectionState& collection);
 
   // Stops working; then writes what the next open would have to read, if
   // `write`. Idempotent.

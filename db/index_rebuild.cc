@@ -27,6 +27,7 @@
 #include "corkscrew/metadata.h"
 #include "corkscrew/quantizer.h"
 #include "db/body.h"
+#include "db/expiry.h"
 #include "db/index.h"
 #include "db/index_blocks.h"
 #include "db/keys.h"
@@ -54,9 +55,10 @@ absl::Status Decode(const VersionReader& reader,
   }
   CORKSCREW_ASSIGN_OR_RETURN(row->version, reader.VersionOf(row->body_key));
   CORKSCREW_ASSIGN_OR_RETURN(const Body body, DecodeBody(row->key, row->value));
-  row->tombstone = body.kind == OpKind::kDelete;
+  row->tombstone = body.kind != OpKind::kPut;
   if (row->tombstone) return absl::OkStatus();
   CORKSCREW_ASSIGN_OR_RETURN(row->metadata, DecodeMetadata(body.metadata));
+  if (body.expires_ms != 0) AddExpiry(body.expires_ms, &row->metadata);
   row->code.resize(quantizer.code_bytes());
   if (collection.row().descriptor.originals == Originals::kCodesOnly) {
     if (body.form != VectorForm::kCode ||

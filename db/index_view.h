@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "corkscrew/record.h"
+#include "db/forgotten_records.h"
 #include "db/slot_block.h"
 #include "db/top_k.h"
 
@@ -28,7 +29,8 @@ struct IndexView {
 
   Lamport now = 0;
   std::vector<Part> parts;
-  std::shared_ptr<const void> keep;  // Owns the blocks.
+  std::shared_ptr<const ForgottenRecords::Table> forgotten;  // May be null.
+  std::shared_ptr<const void> keep;                          // Owns the blocks.
 
   const SlotBlock& block(const Candidate& c) const {
     return *parts[c.part].block;

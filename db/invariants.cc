@@ -107,11 +107,16 @@ class Checker {
               ++bodies;
               return DecodeBody(key, value).ok();
             });
-    if (bodies != ops_.size()) {
-      Fail(absl::StrCat(bodies, " bodies and ", ops_.size(), " ops"));
+    const auto dropped = static_cast<size_t>(std::count_if(
+        ops_.begin(), ops_.end(),
+        [](const StoredOp& stored) { return stored.op.body_dropped; }));
+    if (bodies + dropped != ops_.size()) {
+      Fail(absl::StrCat(bodies, " bodies and ", ops_.size(), " ops, ", dropped,
+                        " of them without a body"));
     }
     for (const StoredOp& stored : ops_) {
       const Op& op = stored.op;
+      if (op.body_dropped) continue;
       const std::string key = BodyRowKey(
           stored.stream.collection,
           {stored.stream.shard, op.id, op.lamport, stored.origin, stored.seq});
@@ -182,9 +187,11 @@ class Checker {
       const auto found = largest.find({{stream.collection, stream.shard}, id});
       if (found == largest.end()) return false;
       const StoredOp& op = *found->second.second;
+      if (op.op.body_dropped)
+        Fail(absl::StrCat("the head of \"", id, "\" has no body"));
       if (row->lamport != op.op.lamport || row->origin != op.origin ||
           row->seq != op.seq || row->content_hash != op.op.content_hash ||
-          row->tombstone != (op.op.kind == OpKind::kDelete)) {
+          row->tombstone != (op.op.kind != OpKind::kPut)) {
         Fail(
             absl::StrCat("the head of \"", id, "\" is not its newest version"));
       }

@@ -95,6 +95,20 @@ std::string ClockKey(uint32_t collection) {
   return KindPrefix('k', collection);
 }
 
+std::string ExpiryKey(Stream stream, uint64_t expires_ms, uint32_t origin,
+                      uint64_t seq) {
+  std::string key = KindPrefix('e', stream.collection);
+  AppendBig(expires_ms, &key);
+  AppendBig(stream.shard, &key);
+  AppendBig(origin, &key);
+  AppendBig(seq, &key);
+  return key;
+}
+
+std::string RetentionKey(uint32_t collection) {
+  return KindPrefix('r', collection);
+}
+
 std::string WallKey(uint32_t collection, uint64_t wall_ms) {
   std::string key = KindPrefix('x', collection);
   AppendBig(wall_ms, &key);
@@ -128,6 +142,12 @@ std::string SegmentKey(uint32_t collection, uint64_t number) {
 
 std::string HeadKey(Stream stream, absl::string_view id) {
   std::string key = StreamKey('h', stream);
+  AppendEscaped(id, &key);
+  return key;
+}
+
+std::string PurgeKey(Stream stream, absl::string_view id) {
+  std::string key = StreamKey('p', stream);
   AppendEscaped(id, &key);
   return key;
 }
@@ -232,6 +252,21 @@ bool ParseSegmentKey(absl::string_view key, uint32_t* collection,
 bool ParseHeadKey(absl::string_view key, Stream* stream, std::string* id) {
   Cursor cursor(key);
   return ReadKind(&cursor, 'h') && ReadStream(&cursor, stream) &&
+         ReadEscaped(&cursor, id) && cursor.done();
+}
+
+bool ParseExpiryKey(absl::string_view key, Stream* stream, uint64_t* expires_ms,
+                    uint32_t* origin, uint64_t* seq) {
+  Cursor cursor(key);
+  return ReadKind(&cursor, 'e') && cursor.ReadBig(&stream->collection) &&
+         cursor.ReadBig(expires_ms) && *expires_ms != 0 &&
+         cursor.ReadBig(&stream->shard) && cursor.ReadBig(origin) &&
+         cursor.ReadBig(seq) && cursor.done();
+}
+
+bool ParsePurgeKey(absl::string_view key, Stream* stream, std::string* id) {
+  Cursor cursor(key);
+  return ReadKind(&cursor, 'p') && ReadStream(&cursor, stream) &&
          ReadEscaped(&cursor, id) && cursor.done();
 }
 

@@ -32,6 +32,11 @@ std::string VectorKey(Stream stream, uint32_t origin);
 std::string OpKey(Stream stream, uint32_t origin, uint64_t seq);
 std::string FeedKey(uint32_t collection, uint64_t local_seq);
 std::string HeadKey(Stream stream, absl::string_view id);
+std::string PurgeKey(Stream stream, absl::string_view id);
+// A version that hides from `expires_ms` on.
+std::string ExpiryKey(Stream stream, uint64_t expires_ms, uint32_t origin,
+                      uint64_t seq);
+std::string RetentionKey(uint32_t collection);
 std::string RequestKey(Stream stream, absl::string_view request_id);
 // Row of a segment; number 0 is the row of the catalogue itself.
 std::string SegmentKey(uint32_t collection, uint64_t number);
@@ -67,6 +72,11 @@ std::string PrefixEnd(absl::string_view prefix);
                                 uint64_t* local_seq);
 [[nodiscard]] bool ParseHeadKey(absl::string_view key, Stream* stream,
                                 std::string* id);
+[[nodiscard]] bool ParseExpiryKey(absl::string_view key, Stream* stream,
+                                  uint64_t* expires_ms, uint32_t* origin,
+                                  uint64_t* seq);
+[[nodiscard]] bool ParsePurgeKey(absl::string_view key, Stream* stream,
+                                 std::string* id);
 [[nodiscard]] bool ParseRequestKey(absl::string_view key, Stream* stream,
                                    std::string* request_id);
 [[nodiscard]] bool ParseSegmentKey(absl::string_view key, uint32_t* collection,

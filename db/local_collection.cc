@@ -20,10 +20,15 @@
 #include "corkscrew/limits.h"
 #include "db/call_end.h"
 #include "db/collection_info.h"
+#include "db/expiry.h"
 #include "db/filter.h"
+#include "db/moments.h"
+#include "db/op.h"
 #include "db/page_token.h"
 #include "db/query_preparation.h"
 #include "db/record_limits.h"
+#include "db/retention.h"
+#include "db/tags.h"
 #include "db/version_reader.h"
 
 namespace corkscrew {
@@ -66,29 +71,30 @@ absl::Status LocalCollection::AfterRead(const absl::Status& status) const {
   return status;
 }
 
-absl::StatusOr<Lamport> LocalCollection::Resolve(
+MomentResolver LocalCollection::Moments() const {
+  return MomentResolver(engine_->store(), *state_, state_->published(),
+                        engine_->now());
+}
+
+absl::StatusOr<ReadMoment> LocalCollection::Resolve(
     const std::optional<Moment>& at) const {
-  const Lamport now = state_->published();
-  if (!at.has_value()) return now;
-  if (const auto* lamport = std::get_if<Lamport>(&at->value)) {
-    return std::min(*lamport, now);
-  }
-  return Named(absl::UnimplementedError(
-      "moments by wall time or tag come later; give a Lamport time"));
+  absl::StatusOr<ReadMoment> moment = Moments().Resolve(at);
+  if (!moment.ok()) return AfterRead(Named(moment.status()));
+  return moment;
 }
 
 absl::StatusOr<CollectionInfo> LocalCollection::Info(
     const CallOptions& call) const {
   Engine::Call running(*engine_);
   CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
-  return InfoOf(*state_);
+  return InfoOf(*state_, engine_->now());
 }
 
 absl::StatusOr<CollectionStats> LocalCollection::Stats(
     const CallOptions& call) const {
   Engine::Call running(*engine_);
   CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
-  return StatsOf(*state_);
+  return StatsOf(*state_, engine_->now());
 }
 
 absl::StatusOr<std::vector<std::optional<StoredRecord>>> LocalCollection::Get(
@@ -97,18 +103,17 @@ absl::StatusOr<std::vector<std::optional<StoredRecord>>> LocalCollection::Get(
   Engine::Call running(*engine_);
   CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
   CORKSCREW_RETURN_IF_ERROR(Named(CheckIds(ids, kMaxGetIds)));
-  CORKSCREW_ASSIGN_OR_RETURN(const Lamport moment, Resolve(at));
+  const ReadEpochs::Read read(state_->reads);
+  CORKSCREW_ASSIGN_OR_RETURN(const ReadMoment moment, Resolve(at));
   VersionReader reader(engine_->store(), engine_->origins(), *state_);
   std::vector<std::optional<StoredRecord>> out(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) {
     if (i % kLookEvery == 0) {
       CORKSCREW_RETURN_IF_ERROR(Named(CheckCall(call)));
     }
-    auto version = reader.ReadAt(ids[i], moment);
+    auto version = reader.ReadAt(ids[i], moment.at);
     if (!version.ok()) return AfterRead(version.status());
-    if (*version == nullptr || (*version)->body.kind == OpKind::kDelete) {
-      continue;
-    }
+    if (*version == nullptr || !IsLive((*version)->body, moment)) continue;
     out[i].emplace();
     const absl::Status filled = reader.Fill(**version, fields, &*out[i]);
     if (!filled.ok()) return AfterRead(filled);
@@ -144,8 +149,9 @@ absl::StatusOr<std::vector<SearchReply>> LocalCollection::SearchAll(
     const CallOptions& call) const {
   if (queries.empty()) return std::vector<SearchReply>();
   CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<Index> index, LiveIndex());
-  const Lamport now = state_->published();
-  QueryPreparation preparation(*engine_, state_, now, call);
+  const ReadEpochs::Read read(state_->reads);
+  const MomentResolver moments = Moments();
+  QueryPreparation preparation(*engine_, state_, moments, call);
   for (size_t i = 0; i < queries.size(); ++i) {
     const absl::Status added = preparation.Add(queries[i]);
     if (added.ok()) continue;
@@ -173,7 +179,7 @@ absl::StatusOr<std::vector<SearchReply>> LocalCollection::SearchAll(
     CORKSCREW_RETURN_IF_ERROR(Named(CheckCall(call)));
     SearchReply& reply = replies[i];
     reply.at = *preparation.queries()[i].at;
-    reply.stable = now;
+    reply.stable = moments.now();
     reply.truncated = preparation.truncated(i);
     const absl::Status filled =
         FillHits(reader, (*found)[i], queries[i].fields, &reply.hits);
@@ -229,15 +235,19 @@ absl::StatusOr<ListReply> LocalCollection::List(const ListOptions& options,
   CORKSCREW_RETURN_IF_ERROR(Named(CheckPageSize(options.page_size)));
   CORKSCREW_RETURN_IF_ERROR(Named(ValidateFilter(options.filter)));
   const Uuid& uuid = state_->row().uuid;
+  const ReadEpochs::Read read(state_->reads);
   ListPosition position;
   if (options.page_token.empty()) {
-    CORKSCREW_ASSIGN_OR_RETURN(position.at, Resolve(options.at));
+    CORKSCREW_ASSIGN_OR_RETURN(const ReadMoment moment, Resolve(options.at));
+    position.at = moment.at;
+    position.wall_ms = moment.wall_ms;
   } else {
     absl::StatusOr<ListPosition> decoded =
         DecodeListToken(uuid, options.filter, options.page_token);
     if (!decoded.ok()) return Named(decoded.status());
     position = *std::move(decoded);
     position.at = std::min(position.at, state_->published());
+    CORKSCREW_RETURN_IF_ERROR(Named(Moments().CheckRetained(position.at)));
   }
   VersionReader reader(engine_->store(), engine_->origins(), *state_);
   ListReply reply;
@@ -249,7 +259,7 @@ absl::StatusOr<ListReply> LocalCollection::List(const ListOptions& options,
         if (++rows % kLookEvery == 0) {
           CORKSCREW_RETURN_IF_ERROR(Named(CheckCall(call)));
         }
-        if (version.body.kind == OpKind::kDelete) return true;
+        if (!IsLive(version.body, {position.at, position.wall_ms})) return true;
         StoredRecord record;
         Fields fields = options.fields;
         fields.metadata = true;
@@ -275,10 +285,78 @@ absl::StatusOr<size_t> LocalCollection::Count(const Filter& filter,
   Engine::Call running(*engine_);
   CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
   CORKSCREW_RETURN_IF_ERROR(Named(ValidateFilter(filter)));
-  CORKSCREW_ASSIGN_OR_RETURN(const Lamport moment, Resolve(at));
+  const ReadEpochs::Read read(state_->reads);
+  CORKSCREW_ASSIGN_OR_RETURN(const ReadMoment moment, Resolve(at));
   CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<Index> index, LiveIndex());
-  CORKSCREW_RETURN_IF_ERROR(Named(state_->CheckDamage(moment)));
-  return index->Count(&filter, moment);
+  CORKSCREW_RETURN_IF_ERROR(Named(state_->CheckDamage(moment.at)));
+  if (!state_->expires) return index->Count(&filter, moment.at);
+  const Filter unexpired = UnexpiredFilter(filter, moment.wall_ms);
+  return index->Count(&unexpired, moment.at);
+}
+
+absl::StatusOr<TagInfo> LocalCollection::CreateTag(absl::string_view tag,
+                                                   std::optional<Moment> at,
+                                                   const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  absl::StatusOr<TagInfo> info =
+      corkscrew::CreateTag(*engine_, state_, tag, at);
+  if (!info.ok()) return AfterRead(Named(info.status()));
+  return info;
+}
+
+absl::Status LocalCollection::DeleteTag(absl::string_view tag,
+                                        const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  return AfterRead(Named(corkscrew::DeleteTag(*engine_, state_, tag)));
+}
+
+absl::StatusOr<std::vector<TagInfo>> LocalCollection::ListTags(
+    const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  return state_->moments.Tags();
+}
+
+absl::Status LocalCollection::SetRetention(const Retention& retention,
+                                           const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  return AfterRead(Named(corkscrew::SetRetention(*engine_, state_, retention)));
+}
+
+absl::StatusOr<Retention> LocalCollection::GetRetention(
+    const CallOptions& call) const {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  return state_->moments.retention();
+}
+
+absl::StatusOr<RetentionReply> LocalCollection::ApplyRetention(
+    const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  CORKSCREW_RETURN_IF_ERROR(Named(engine_->CheckWritable()));
+  absl::StatusOr<RetentionReply> reply =
+      engine_->maintenance().ApplyRetention(state_, call);
+  if (!reply.ok()) return AfterRead(Named(reply.status()));
+  return reply;
+}
+
+absl::StatusOr<PurgeReply> LocalCollection::Purge(
+    absl::Span<const absl::string_view> ids, const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(Begin(&running, call));
+  if (ids.empty()) {
+    return Named(absl::InvalidArgumentError("no items to purge"));
+  }
+  CORKSCREW_RETURN_IF_ERROR(Named(CheckIds(ids, kMaxPutRecords)));
+  CORKSCREW_RETURN_IF_ERROR(Named(engine_->CheckWritable()));
+  absl::StatusOr<PurgeReply> reply =
+      engine_->maintenance().Purge(state_, ids, call);
+  if (!reply.ok()) return AfterRead(Named(reply.status()));
+  return reply;
 }
 
 }  // namespace corkscrew

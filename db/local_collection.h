@@ -19,6 +19,7 @@
 #include "db/collection_state.h"
 #include "db/engine.h"
 #include "db/index.h"
+#include "db/moments.h"
 #include "db/write_commit.h"
 
 namespace corkscrew {
@@ -59,6 +60,21 @@ class LocalCollection : public Collection {
   absl::StatusOr<size_t> Count(const Filter& filter, std::optional<Moment> at,
                                const CallOptions& call) const override;
   absl::StatusOr<CollectionStats> Stats(const CallOptions& call) const override;
+  absl::StatusOr<TagInfo> CreateTag(absl::string_view tag,
+                                    std::optional<Moment> at,
+                                    const CallOptions& call) override;
+  absl::Status DeleteTag(absl::string_view tag,
+                         const CallOptions& call) override;
+  absl::StatusOr<std::vector<TagInfo>> ListTags(
+      const CallOptions& call) const override;
+  absl::Status SetRetention(const Retention& retention,
+                            const CallOptions& call) override;
+  absl::StatusOr<Retention> GetRetention(
+      const CallOptions& call) const override;
+  absl::StatusOr<RetentionReply> ApplyRetention(
+      const CallOptions& call) override;
+  absl::StatusOr<PurgeReply> Purge(absl::Span<const absl::string_view> ids,
+                                   const CallOptions& call) override;
 
  private:
   // What every call needs first.
@@ -75,8 +91,9 @@ class LocalCollection : public Collection {
   absl::StatusOr<std::vector<PreparedItem>> FindMatching(
       const Filter& filter, Lamport at, std::string* after, bool* end,
       std::deque<std::string>* ids, const CallOptions& call) const;
-  // The moment as a Lamport time that is not beyond the clock.
-  absl::StatusOr<Lamport> Resolve(const std::optional<Moment>& at) const;
+  // Resolves the moments of a call that begins now.
+  MomentResolver Moments() const;
+  absl::StatusOr<ReadMoment> Resolve(const std::optional<Moment>& at) const;
   // The index, or NotFound after a drop.
   absl::StatusOr<std::shared_ptr<Index>> LiveIndex() const;
   // The status of a read that may have raced with a drop.

@@ -170,7 +170,7 @@ absl::StatusOr<std::vector<CollectionInfo>> LocalDb::ListCollections(
   CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
   std::vector<CollectionInfo> out;
   for (const auto& state : engine_->registry().All()) {
-    out.push_back(InfoOf(*state));
+    out.push_back(InfoOf(*state, engine_->now()));
   }
   return out;
 }
@@ -185,7 +185,7 @@ absl::StatusOr<DbStats> LocalDb::Stats(const CallOptions& call) {
   stats.incarnation = engine_->origin().incarnation;
   stats.format_version = kFormatVersion;
   for (const auto& state : engine_->registry().All()) {
-    stats.collections.push_back(StatsOf(*state));
+    stats.collections.push_back(StatsOf(*state, engine_->now()));
     stats.memory.index += stats.collections.back().index_bytes;
     stats.memory.rescore += stats.collections.back().rescore_bytes;
   }

@@ -27,6 +27,8 @@ class LocalDb : public Db {
       : engine_(std::move(engine)) {}
   ~LocalDb() override { Close().IgnoreError(); }
 
+  Engine& engine() { return *engine_; }
+
   absl::StatusOr<std::shared_ptr<Collection>> CreateCollection(
       absl::string_view name, const CollectionOptions& options,
       const CallOptions& call) override;

@@ -181,7 +181,7 @@ absl::StatusOr<std::vector<PreparedItem>> LocalCollection::FindMatching(
         if (++rows % kLookEvery == 0) {
           CORKSCREW_RETURN_IF_ERROR(Named(CheckCall(call)));
         }
-        if (version.body.kind == OpKind::kDelete) return true;
+        if (version.body.kind != OpKind::kPut) return true;
         CORKSCREW_ASSIGN_OR_RETURN(const Metadata metadata,
                                    DecodeMetadata(version.body.metadata));
         if (!Matches(filter, metadata)) return true;

@@ -19,7 +19,7 @@ namespace corkscrew {
 enum class OpKind : uint8_t {
   kPut = 1,
   kDelete = 2,
-  kPurge = 3,  // Not written by this version.
+  kPurge = 3,  // A tombstone; older versions of the record are gone for good.
 };
 
 // The value of an `o` row; stream, origin and seq are in its key.

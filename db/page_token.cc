@@ -101,6 +101,7 @@ std::string EncodeListToken(const Uuid& collection, const Filter& filter,
                             const ListPosition& position) {
   std::string payload;
   AppendBig(position.at, &payload);
+  AppendBig(static_cast<uint64_t>(position.wall_ms), &payload);
   AppendBytes(position.id, &payload);
   return Seal(ListBinding(collection, filter), payload);
 }
@@ -113,9 +114,11 @@ absl::StatusOr<ListPosition> DecodeListToken(const Uuid& collection,
   if (!payload.ok()) return payload.status();
   Cursor cursor(*payload);
   ListPosition position;
-  if (!cursor.ReadBig(&position.at)) {
+  uint64_t wall_ms;
+  if (!cursor.ReadBig(&position.at) || !cursor.ReadBig(&wall_ms)) {
     return absl::InvalidArgumentError("page token: malformed");
   }
+  position.wall_ms = static_cast<int64_t>(wall_ms);
   position.id = payload->substr(cursor.position());
   return position;
 }

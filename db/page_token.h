@@ -4,6 +4,7 @@
 // Page tokens: where a listing goes on, bound to what was listed. They are
 // opaque to callers, hold no secret, and are not part of the format.
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -13,9 +14,11 @@
 
 namespace corkscrew {
 
-// After the record `id`, at the moment `at`.
+// After the record `id`, at the moment `at` seen from the wall time `wall_ms`
+// (ReadMoment).
 struct ListPosition {
   Lamport at = 0;
+  int64_t wall_ms = 0;
   std::string id = {};
 };
 

@@ -18,8 +18,10 @@
 #include "corkscrew/embedder.h"
 #include "corkscrew/limits.h"
 #include "db/call_end.h"
+#include "db/expiry.h"
 #include "db/filter.h"
 #include "db/metadata_codec.h"
+#include "db/moments.h"
 #include "db/record_limits.h"
 
 namespace corkscrew {
@@ -65,27 +67,24 @@ absl::Status QueryPreparation::CheckOptions(const Query& query) const {
 
 absl::Status QueryPreparation::Add(const Query& query) {
   CORKSCREW_RETURN_IF_ERROR(CheckOptions(query));
-  Lamport at = now_;
-  if (query.at.has_value()) {
-    const auto* lamport = std::get_if<Lamport>(&query.at->value);
-    if (lamport == nullptr) {
-      return absl::UnimplementedError(
-          "moments by wall time or tag come later; give a Lamport time");
-    }
-    at = std::min(at, *lamport);
-  }
+  CORKSCREW_ASSIGN_OR_RETURN(const ReadMoment moment,
+                             moments_.Resolve(query.at));
   queries_.push_back({.k = query.k,
                       .oversample = query.oversample,
                       .exact = query.exact,
                       .filter = &query.filter,
-                      .at = at,
+                      .at = moment.at,
                       .min_score = query.min_score});
+  if (state_->expires) {
+    queries_.back().filter =
+        &filters_.emplace_back(UnexpiredFilter(query.filter, moment.wall_ms));
+  }
   truncated_.push_back(false);
   if (const auto* text = std::get_if<std::string>(&query.target)) {
     return AddText(*text);
   }
   if (const auto* like = std::get_if<Query::LikeId>(&query.target)) {
-    return AddLike(*like, at);
+    return AddLike(*like, moment);
   }
   const Descriptor& descriptor = state_->row().descriptor;
   const auto& vector = std::get<std::vector<float>>(query.target);
@@ -104,13 +103,15 @@ absl::Status QueryPreparation::AddText(absl::string_view text) {
   return absl::OkStatus();
 }
 
-absl::Status QueryPreparation::AddLike(const Query::LikeId& like, Lamport at) {
+absl::Status QueryPreparation::AddLike(const Query::LikeId& like,
+                                       const ReadMoment& moment) {
   CORKSCREW_RETURN_IF_ERROR(CheckId(like.id));
   VersionReader reader(engine_.store(), engine_.origins(), *state_);
-  CORKSCREW_ASSIGN_OR_RETURN(const auto version, reader.ReadAt(like.id, at));
-  if (version == nullptr || version->body.kind == OpKind::kDelete) {
+  CORKSCREW_ASSIGN_OR_RETURN(const auto version,
+                             reader.ReadAt(like.id, moment.at));
+  if (version == nullptr || !IsLive(version->body, moment)) {
     return absl::NotFoundError(absl::StrCat("there is no record \"", like.id,
-                                            "\" at Lamport time ", at));
+                                            "\" at Lamport time ", moment.at));
   }
   StoredRecord record;
   CORKSCREW_RETURN_IF_ERROR(reader.Fill(

@@ -18,6 +18,7 @@
 #include "db/descriptor.h"
 #include "db/engine.h"
 #include "db/index.h"
+#include "db/moments.h"
 #include "db/version_reader.h"
 
 namespace corkscrew {
@@ -28,10 +29,12 @@ absl::Status CheckSpace(absl::string_view space, const Descriptor& descriptor);
 // The queries of one call. Borrows them. Single-threaded.
 class QueryPreparation {
  public:
-  // Searches without a moment, or beyond it, are at `now`.
   QueryPreparation(const Engine& engine, std::shared_ptr<CollectionState> state,
-                   Lamport now, const CallOptions& call)
-      : engine_(engine), state_(std::move(state)), now_(now), call_(call) {}
+                   const MomentResolver& moments, const CallOptions& call)
+      : engine_(engine),
+        state_(std::move(state)),
+        moments_(moments),
+        call_(call) {}
 
   // Checks `query` and adds it. Errors of Collection::Search().
   absl::Status Add(const Query& query);
@@ -44,15 +47,16 @@ class QueryPreparation {
  private:
   absl::Status CheckOptions(const Query& query) const;
   absl::Status AddText(absl::string_view text);
-  absl::Status AddLike(const Query::LikeId& like, Lamport at);
+  absl::Status AddLike(const Query::LikeId& like, const ReadMoment& moment);
 
   const Engine& engine_;
   const std::shared_ptr<CollectionState> state_;
-  const Lamport now_;
+  const MomentResolver& moments_;
   const CallOptions& call_;
 
   std::vector<IndexQuery> queries_;
   std::vector<bool> truncated_;
+  std::deque<Filter> filters_;              // What queries_ points into.
   std::deque<std::vector<float>> vectors_;  // What queries_ points into.
   std::vector<size_t> text_queries_;        // Positions in queries_.
   std::vector<absl::string_view> texts_;

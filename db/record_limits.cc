@@ -119,6 +119,16 @@ absl::Status CheckCollectionName(absl::string_view name) {
   return absl::OkStatus();
 }
 
+absl::Status CheckTagName(absl::string_view name) {
+  CORKSCREW_RETURN_IF_ERROR(
+      CheckName("tag name", name, kMaxCollectionNameBytes));
+  if (name.front() == '_') {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tag name \"", name, "\" starts with '_', which is reserved"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckRequestId(absl::string_view request_id) {
   if (request_id.size() > kMaxRequestIdBytes) {
     return absl::InvalidArgumentError(

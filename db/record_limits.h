@@ -23,6 +23,7 @@ absl::Status CheckText(absl::string_view text);
 absl::Status CheckVector(absl::Span<const float> vector, size_t dim,
                          Metric metric);
 absl::Status CheckCollectionName(absl::string_view name);
+absl::Status CheckTagName(absl::string_view name);
 absl::Status CheckRequestId(absl::string_view request_id);
 
 }  // namespace corkscrew

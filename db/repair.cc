@@ -260,7 +260,7 @@ class CollectionRepair {
         ++versions_;
         Head& head = heads_[{id.first, op->id}];
         if (head.key < merge) {
-          head = {merge, id.second, op->kind == OpKind::kDelete};
+          head = {merge, id.second, op->kind != OpKind::kPut};
         }
       } else {
         Lose(op->id, op->lamport, id.second, seq);
@@ -298,11 +298,9 @@ class CollectionRepair {
           body.ok() ? "its content hash is another" : body.status().message()));
     }
     // A tombstone holds nothing that its op does not say.
-    const Body tombstone{.kind = OpKind::kDelete,
-                         .wall_ms = op.wall_ms,
-                         .expires_ms = op.expires_ms};
-    if (op.kind != OpKind::kDelete ||
-        !is_content(tombstone, TombstoneHashes())) {
+    const Body tombstone{
+        .kind = op.kind, .wall_ms = op.wall_ms, .expires_ms = op.expires_ms};
+    if (op.kind == OpKind::kPut || !is_content(tombstone, TombstoneHashes())) {
       return false;
     }
     CORKSCREW_RETURN_IF_ERROR(

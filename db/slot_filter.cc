@@ -10,7 +10,10 @@ SlotFilter::SlotFilter(const IndexView& view, Lamport at, const Filter* filter,
       at_(at),
       filter_(filter != nullptr && filter->op == Filter::Op::kAll ? nullptr
                                                                   : filter),
-      exclude_id_(exclude_id) {
+      exclude_id_(exclude_id),
+      forgotten_(view.forgotten != nullptr && at < view.forgotten->latest
+                     ? view.forgotten.get()
+                     : nullptr) {
   if (filter_ == nullptr) return;
   known_.resize(view.parts.size());
   for (size_t part = 0; part < view.parts.size(); ++part) {

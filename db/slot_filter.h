@@ -26,12 +26,15 @@ class SlotFilter {
   // Whether slots of this part may be admitted at all.
   bool Reads(size_t part) const { return view_.parts[part].MayBeAlive(at_); }
 
-  // Whether the slot is alive, matches the filter, and is not excluded.
+  // Whether the slot is alive, matches the filter, and is neither excluded nor
+  // forgotten.
   bool Admits(size_t part, size_t slot) const {
     const SlotBlock& block = *view_.parts[part].block;
     return block.IsAlive(slot, at_) &&
            (filter_ == nullptr || MatchesFilter(part, slot)) &&
-           (exclude_id_.empty() || block.id(slot) != exclude_id_);
+           (exclude_id_.empty() || block.id(slot) != exclude_id_) &&
+           (forgotten_ == nullptr ||
+            !forgotten_->Has(block.id(slot), block.born(slot)));
   }
 
  private:
@@ -41,6 +44,7 @@ class SlotFilter {
   const Lamport at_;
   const Filter* const filter_;
   const absl::string_view exclude_id_;
+  const ForgottenRecords::Table* const forgotten_;  // Null: none can be alive.
   // Of each part, by number of a metadata row: 0 not asked yet, 1 no match, 2
   // match. Null where few slots share their metadata.
   std::vector<std::unique_ptr<std::atomic<uint8_t>[]>> known_;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -21,8 +22,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -47,6 +50,9 @@ namespace {
 
 // In-memory checksums of keys and values on their way to the memtable.
 constexpr size_t kProtectionBytes = 8;
+
+// Iterators live no longer.
+constexpr absl::Duration kLongestRead = absl::Seconds(15);
 
 rocksdb::Slice ToSlice(absl::string_view bytes) {
   return {bytes.data(), bytes.size()};
@@ -609,6 +615,82 @@ absl::Status Store::Close() {
   status.Update(ToStatus(opened.db->Close()));
   opened.db.reset();
   return status;
+}
+
+absl::Status Store::EraseDeleted(absl::Span<const KeyRange> ranges,
+                                 absl::FunctionRef<absl::Status()> check) {
+  rocksdb::DB& db = *rep_->opened->db;
+  rocksdb::Env& env = *db.GetEnv();
+  const auto data_files = [&](std::set<std::string>* names) {
+    std::vector<std::string> children;
+    CORKSCREW_RETURN_IF_ERROR(
+        ToStatus(env.GetChildren(db.GetName(), &children)));
+    for (std::string& name : children) {
+      if (absl::EndsWith(name, ".sst") || absl::EndsWith(name, ".log")) {
+        names->insert(std::move(name));
+      }
+    }
+    return absl::OkStatus();
+  };
+  std::set<std::string> logs;
+  CORKSCREW_RETURN_IF_ERROR(data_files(&logs));
+  // The log is empty afterwards, or another one.
+  CORKSCREW_RETURN_IF_ERROR(ToStatus(db.Flush(
+      rocksdb::FlushOptions(),
+      {rep_->opened->families.begin(), rep_->opened->families.end()})));
+  std::set<std::string> tables;
+  CORKSCREW_RETURN_IF_ERROR(data_files(&tables));
+  std::erase_if(logs, [](const std::string& name) {
+    return absl::EndsWith(name, ".sst");
+  });
+  std::erase_if(tables, [](const std::string& name) {
+    return absl::EndsWith(name, ".log");
+  });
+  rocksdb::CompactRangeOptions compact;
+  compact.bottommost_level_compaction =
+      rocksdb::BottommostLevelCompaction::kForce;
+  for (const KeyRange& range : ranges) {
+    CORKSCREW_RETURN_IF_ERROR(check());
+    const rocksdb::Slice begin = ToSlice(range.begin);
+    const rocksdb::Slice end = ToSlice(range.end);
+    CORKSCREW_RETURN_IF_ERROR(ToStatus(db.CompactRange(
+        compact, rep_->opened->family(Family::kBodies), &begin, &end)));
+  }
+  // Obsolete files go when the last reader of them ends, and when file
+  // deletions are let in again.
+  const absl::Time until = absl::Now() + kLongestRead;
+  while (true) {
+    CORKSCREW_RETURN_IF_ERROR(ToStatus(db.DisableFileDeletions()));
+    CORKSCREW_RETURN_IF_ERROR(
+        ToStatus(db.EnableFileDeletions(/*force=*/false)));
+    std::set<std::string> left;
+    CORKSCREW_RETURN_IF_ERROR(data_files(&left));
+    std::vector<rocksdb::LiveFileMetaData> live;
+    db.GetLiveFilesMetaData(&live);
+    std::set<std::string> in_use;
+    for (const auto& file : live) {
+      in_use.insert(std::string(absl::StripPrefix(file.name, "/")));
+    }
+    std::string obsolete;
+    for (const std::string& name : left) {
+      if (tables.contains(name) && !in_use.contains(name)) obsolete = name;
+      if (logs.contains(name) && *logs.rbegin() != *left.rbegin()) {
+        // An older log than the newest one.
+        uint64_t size = 0;
+        if (env.GetFileSize(db.GetName() + "/" + name, &size).ok() &&
+            size > 0) {
+          obsolete = name;
+        }
+      }
+    }
+    if (obsolete.empty()) return absl::OkStatus();
+    CORKSCREW_RETURN_IF_ERROR(check());
+    if (absl::Now() >= until) {
+      return absl::UnavailableError(
+          absl::StrCat("store: ", obsolete, " is still being read; try again"));
+    }
+    absl::SleepFor(absl::Milliseconds(10));
+  }
 }
 
 size_t Store::block_cache_bytes() const { return rep_->cache->GetUsage(); }

@@ -163,6 +163,18 @@ class Store {
   // The files are not synced.
   absl::Status Checkpoint(const std::string& path) const;
 
+  // Rewrites files until none holds a value that was deleted or overwritten
+  // under a key of `ranges` of the body family. Nothing of what is left in the
+  // log is from before this call. Files go when nobody reads them any more;
+  // `check` is asked meanwhile and ends the wait with its error.
+  //   Unavailable  somebody holds an iterator for longer than that is allowed
+  struct KeyRange {
+    std::string begin;
+    std::string end;
+  };
+  absl::Status EraseDeleted(absl::Span<const KeyRange> ranges,
+                            absl::FunctionRef<absl::Status()> check);
+
   // Moves everything from the log to files, so that the next open replays
   // nothing (unless a write failed), and closes. Only the destructor may
   // follow.

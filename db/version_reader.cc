@@ -185,7 +185,7 @@ absl::Status VersionReader::Fill(const StoredVersion& version,
   record->version = version.version;
   record->wall_ms = version.body.wall_ms;
   record->expires_ms = static_cast<int64_t>(version.body.expires_ms);
-  record->deleted = version.body.kind == OpKind::kDelete;
+  record->deleted = version.body.kind != OpKind::kPut;
   if (record->deleted) return absl::OkStatus();
   const auto damaged = [&](const absl::Status& why) {
     if (!absl::IsDataLoss(why)) return why;

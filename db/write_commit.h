@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "db/collection_state.h"
 #include "db/op.h"
 #include "db/rows.h"
+#include "db/store.h"
 
 namespace corkscrew {
 
@@ -107,11 +109,33 @@ struct RowsCommit {
   std::vector<std::string> remove = {};
 };
 
+// What a task may do while the leader stages it, alone in its group.
+struct TaskStage {
+  WriteBatch& batch;
+  int64_t wall_ms = 0;  // The leader's clock.
+  // Stages a version of a record of the system collection. At most one for each
+  // task, and nothing is staged if it fails.
+  std::function<absl::Status(OpKind kind, std::string id, Metadata metadata,
+                             std::string text)>
+      system_record = nullptr;
+};
+
+// Work at a place in the queue that is not a write of records: what it reads in
+// stage() can not change before its rows are written.
+struct TaskCommit {
+  // Adds rows to the batch, or fails and adds none.
+  std::function<absl::Status(TaskStage&)> stage = nullptr;
+  // Called once the rows are durable.
+  std::function<void()> apply = nullptr;
+};
+
 // Weight of a commit that shares its group with no other.
 inline constexpr size_t kAloneInGroup = size_t{1} << 40;
 
 struct Commit {
-  std::variant<WriteCommit*, CreateCommit*, DropCommit*, RowsCommit*> what;
+  std::variant<WriteCommit*, CreateCommit*, DropCommit*, RowsCommit*,
+               TaskCommit*>
+      what;
   absl::Status status = absl::OkStatus();
   size_t bytes = 0;  // Roughly what it adds to the log.
   bool sync = true;  // Its answer waits for the log to be synced.

@@ -127,6 +127,7 @@ absl::Status ToProto(const CollectionInfo& info, v1::CollectionInfo* proto) {
   proto->set_generation(info.generation);
   proto->set_lamport(info.lamport);
   proto->set_records(info.records);
+  proto->set_floor(info.floor);
   return absl::OkStatus();
 }
 
@@ -137,6 +138,7 @@ absl::Status FromProto(const v1::CollectionInfo& proto, const FieldPath& path,
   info->generation = proto.generation();
   info->lamport = proto.lamport();
   info->records = proto.records();
+  info->floor = proto.floor();
   CORKSCREW_RETURN_IF_ERROR(
       UuidFromProto(proto.uuid(), path.Field("uuid"), &info->uuid));
   return FromProto(proto.options(), path.Field("options"), &info->options);

@@ -40,6 +40,11 @@ class FakeCollection : public Collection {
     ListReply list = {};
     size_t count = 0;
     CollectionStats stats = {};
+    TagInfo tag = {};
+    std::vector<TagInfo> tags = {};
+    Retention retention = {};
+    RetentionReply applied = {};
+    PurgeReply purge = {};
     // Runs in every call, before it answers.
     std::function<absl::Status(const CallOptions&)> during = nullptr;
     // If set, answers List() instead of `list`.
@@ -59,6 +64,8 @@ class FakeCollection : public Collection {
     HistoryOptions history;
     ListOptions list;
     Filter filter;
+    std::string tag;
+    Retention retention;
     size_t calls = 0;
   };
 
@@ -180,6 +187,44 @@ class FakeCollection : public Collection {
   absl::StatusOr<CollectionStats> Stats(
       const CallOptions& call) const override {
     return Finish(Asked(), call, &Answers::stats);
+  }
+  absl::StatusOr<TagInfo> CreateTag(absl::string_view tag,
+                                    std::optional<Moment> at,
+                                    const CallOptions& call) override {
+    Asked asked;
+    asked.tag = std::string(tag);
+    asked.at = std::move(at);
+    return Finish(std::move(asked), call, &Answers::tag);
+  }
+  absl::Status DeleteTag(absl::string_view tag,
+                         const CallOptions& call) override {
+    Asked asked;
+    asked.tag = std::string(tag);
+    return Finish(std::move(asked), call, &Answers::tag).status();
+  }
+  absl::StatusOr<std::vector<TagInfo>> ListTags(
+      const CallOptions& call) const override {
+    return Finish(Asked(), call, &Answers::tags);
+  }
+  absl::Status SetRetention(const Retention& retention,
+                            const CallOptions& call) override {
+    Asked asked;
+    asked.retention = retention;
+    return Finish(std::move(asked), call, &Answers::retention).status();
+  }
+  absl::StatusOr<Retention> GetRetention(
+      const CallOptions& call) const override {
+    return Finish(Asked(), call, &Answers::retention);
+  }
+  absl::StatusOr<RetentionReply> ApplyRetention(
+      const CallOptions& call) override {
+    return Finish(Asked(), call, &Answers::applied);
+  }
+  absl::StatusOr<PurgeReply> Purge(absl::Span<const absl::string_view> ids,
+                                   const CallOptions& call) override {
+    Asked asked;
+    asked.ids = std::vector<std::string>(ids.begin(), ids.end());
+    return Finish(std::move(asked), call, &Answers::purge);
   }
 
  private:

@@ -59,6 +59,7 @@ RemoteConnection::RemoteConnection(std::string target,
       channel_(MakeChannel(target_)),
       admin_(v1::Admin::NewStub(channel_)),
       collections_(v1::Collections::NewStub(channel_)),
+      history_(v1::History::NewStub(channel_)),
       records_(v1::Records::NewStub(channel_)),
       search_(v1::Search::NewStub(channel_)) {}
 

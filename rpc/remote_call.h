@@ -16,6 +16,7 @@
 #include "corkscrew/collection.h"
 #include "corkscrew/v1/admin.grpc.pb.h"
 #include "corkscrew/v1/collections.grpc.pb.h"
+#include "corkscrew/v1/history.grpc.pb.h"
 #include "corkscrew/v1/records.grpc.pb.h"
 #include "corkscrew/v1/search.grpc.pb.h"
 #include "grpcpp/channel.h"
@@ -73,6 +74,7 @@ class RemoteConnection {
   const std::unique_ptr<v1::Collections::Stub>& collections() const {
     return collections_;
   }
+  const std::unique_ptr<v1::History::Stub>& history() const { return history_; }
   const std::unique_ptr<v1::Records::Stub>& records() const { return records_; }
   const std::unique_ptr<v1::Search::Stub>& search() const { return search_; }
 
@@ -99,6 +101,7 @@ class RemoteConnection {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Admin::Stub> admin_;
   const std::unique_ptr<v1::Collections::Stub> collections_;
+  const std::unique_ptr<v1::History::Stub> history_;
   const std::unique_ptr<v1::Records::Stub> records_;
   const std::unique_ptr<v1::Search::Stub> search_;
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "rpc/convert.h"
+#include "rpc/convert_history.h"
 #include "rpc/remote_db.h"
 
 namespace corkscrew {
@@ -53,6 +54,21 @@ class RemoteCollection final : public Collection {
   absl::StatusOr<size_t> Count(const Filter& filter, std::optional<Moment> at,
                                const CallOptions& call) const override;
   absl::StatusOr<CollectionStats> Stats(const CallOptions& call) const override;
+  absl::StatusOr<TagInfo> CreateTag(absl::string_view tag,
+                                    std::optional<Moment> at,
+                                    const CallOptions& call) override;
+  absl::Status DeleteTag(absl::string_view tag,
+                         const CallOptions& call) override;
+  absl::StatusOr<std::vector<TagInfo>> ListTags(
+      const CallOptions& call) const override;
+  absl::Status SetRetention(const Retention& retention,
+                            const CallOptions& call) override;
+  absl::StatusOr<Retention> GetRetention(
+      const CallOptions& call) const override;
+  absl::StatusOr<RetentionReply> ApplyRetention(
+      const CallOptions& call) override;
+  absl::StatusOr<PurgeReply> Purge(absl::Span<const absl::string_view> ids,
+                                   const CallOptions& call) override;
 
  private:
   // Names the collection in an error that this side found.
@@ -366,6 +382,94 @@ absl::StatusOr<CollectionStats> RemoteCollection::Stats(
   CORKSCREW_RETURN_IF_ERROR(
       Decoded(FromProto(response.stats(), FieldPath("stats"), &stats)));
   return stats;
+}
+
+absl::StatusOr<TagInfo> RemoteCollection::CreateTag(absl::string_view tag,
+                                                    std::optional<Moment> at,
+                                                    const CallOptions& call) {
+  v1::CreateTagRequest request;
+  v1::CreateTagResponse response;
+  *request.mutable_collection() = ref_;
+  CORKSCREW_RETURN_IF_ERROR(
+      Named(ToProtoId("tag name", tag, request.mutable_name())));
+  if (at.has_value()) {
+    CORKSCREW_RETURN_IF_ERROR(Named(ToProto(*at, request.mutable_at())));
+  }
+  CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+      connection_->history(), Effect::kWrites, {"CreateTag", name_},
+      &v1::History::Stub::PrepareAsyncCreateTag, request, call, &response));
+  return FromProto(response.tag());
+}
+
+absl::Status RemoteCollection::DeleteTag(absl::string_view tag,
+                                         const CallOptions& call) {
+  v1::DeleteTagRequest request;
+  v1::DeleteTagResponse response;
+  *request.mutable_collection() = ref_;
+  CORKSCREW_RETURN_IF_ERROR(
+      Named(ToProtoId("tag name", tag, request.mutable_name())));
+  return connection_->Call(
+      connection_->history(), Effect::kWrites, {"DeleteTag", name_},
+      &v1::History::Stub::PrepareAsyncDeleteTag, request, call, &response);
+}
+
+absl::StatusOr<std::vector<TagInfo>> RemoteCollection::ListTags(
+    const CallOptions& call) const {
+  v1::ListTagsRequest request;
+  v1::ListTagsResponse response;
+  *request.mutable_collection() = ref_;
+  CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+      connection_->history(), Effect::kReads, {"ListTags", name_},
+      &v1::History::Stub::PrepareAsyncListTags, request, call, &response));
+  std::vector<TagInfo> tags;
+  for (const v1::Tag& tag : response.tags()) tags.push_back(FromProto(tag));
+  return tags;
+}
+
+absl::Status RemoteCollection::SetRetention(const Retention& retention,
+                                            const CallOptions& call) {
+  v1::SetRetentionRequest request;
+  v1::SetRetentionResponse response;
+  *request.mutable_collection() = ref_;
+  ToProto(retention, request.mutable_retention());
+  return connection_->Call(
+      connection_->history(), Effect::kWrites, {"SetRetention", name_},
+      &v1::History::Stub::PrepareAsyncSetRetention, request, call, &response);
+}
+
+absl::StatusOr<Retention> RemoteCollection::GetRetention(
+    const CallOptions& call) const {
+  v1::GetRetentionRequest request;
+  v1::GetRetentionResponse response;
+  *request.mutable_collection() = ref_;
+  CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+      connection_->history(), Effect::kReads, {"GetRetention", name_},
+      &v1::History::Stub::PrepareAsyncGetRetention, request, call, &response));
+  return FromProto(response.retention());
+}
+
+absl::StatusOr<RetentionReply> RemoteCollection::ApplyRetention(
+    const CallOptions& call) {
+  v1::ApplyRetentionRequest request;
+  v1::ApplyRetentionResponse response;
+  *request.mutable_collection() = ref_;
+  CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+      connection_->history(), Effect::kWrites, {"ApplyRetention", name_},
+      &v1::History::Stub::PrepareAsyncApplyRetention, request, call,
+      &response));
+  return FromProto(response);
+}
+
+absl::StatusOr<PurgeReply> RemoteCollection::Purge(
+    absl::Span<const absl::string_view> ids, const CallOptions& call) {
+  v1::PurgeRequest request;
+  v1::PurgeResponse response;
+  *request.mutable_collection() = ref_;
+  CORKSCREW_RETURN_IF_ERROR(EncodeIds(ids, request.mutable_ids()));
+  CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+      connection_->history(), Effect::kWrites, {"Purge", name_},
+      &v1::History::Stub::PrepareAsyncPurge, request, call, &response));
+  return FromProto(response);
 }
 
 }  // namespace

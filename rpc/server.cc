@@ -37,8 +37,8 @@ namespace {
 constexpr size_t kMaxAddresses = 16;
 
 constexpr const char* kServiceNames[] = {
-    "corkscrew.v1.Admin", "corkscrew.v1.Collections", "corkscrew.v1.Records",
-    "corkscrew.v1.Search"};
+    "corkscrew.v1.Admin", "corkscrew.v1.Collections", "corkscrew.v1.History",
+    "corkscrew.v1.Records", "corkscrew.v1.Search"};
 
 constexpr const char* kWritingService = "corkscrew.v1.Records";
 

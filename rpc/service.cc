@@ -103,6 +103,7 @@ std::vector<std::unique_ptr<grpc::Service>> MakeServices(NodeState& node) {
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(MakeAdminService(node));
   services.push_back(MakeCollectionsService(node));
+  services.push_back(MakeHistoryService(node));
   services.push_back(MakeRecordsService(node));
   services.push_back(MakeSearchService(node));
   return services;

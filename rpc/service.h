@@ -98,6 +98,7 @@ std::vector<std::unique_ptr<grpc::Service>> MakeServices(NodeState& node);
 
 std::unique_ptr<grpc::Service> MakeAdminService(NodeState& node);
 std::unique_ptr<grpc::Service> MakeCollectionsService(NodeState& node);
+std::unique_ptr<grpc::Service> MakeHistoryService(NodeState& node);
 std::unique_ptr<grpc::Service> MakeRecordsService(NodeState& node);
 std::unique_ptr<grpc::Service> MakeSearchService(NodeState& node);
 

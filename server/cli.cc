@@ -73,6 +73,7 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   app.footer(kFooter);
   AddCollectionCommands(app, context);
   AddRecordCommands(app, context);
+  AddHistoryCommands(app, context);
   AddImportCommand(app, context);
   AddImportV1Command(app, context);
   AddExportCommand(app, context);

@@ -671,5 +671,75 @@ TEST_F(CliTest, UpgradeSaysWhatItDid) {
   EXPECT_EQ(out_, "{\"from_version\":0,\"to_version\":0,\"changed\":true}\n");
 }
 
+TEST_F(CliTest, AMomentIsALamportTimeATimeOrATag) {
+  Store("a", "text");
+  ASSERT_EQ(Run({"get", "d.db", "notes", "a", "--at", "17"}), 0) << err_;
+  EXPECT_EQ(state_.moment, Moment::At(17));
+  ASSERT_EQ(Run({"count", "d.db", "notes", "--at", "2026-01-31T12:00:00Z"}), 0);
+  EXPECT_EQ(state_.moment,
+            Moment::AtTime(absl::FromUnixSeconds(1'769'860'800)));
+  ASSERT_EQ(Run({"list", "d.db", "notes", "--at", "tag:v1"}), 0) << err_;
+  EXPECT_EQ(state_.list_options.at, Moment::AtTag("v1"));
+  ASSERT_EQ(Run({"search", "d.db", "notes", "x", "--at", "tag:v1"}), 0);
+  EXPECT_EQ(state_.queries.back().at, Moment::AtTag("v1"));
+  EXPECT_EQ(Run({"get", "d.db", "notes", "a", "--at", "yesterday"}), 2);
+  EXPECT_THAT(err_, HasSubstr("\"yesterday\" is no moment"));
+}
+
+TEST_F(CliTest, TagsAreMadeListedAndForgotten) {
+  state_.lamport = 5;
+  ASSERT_EQ(Run({"tag", "create", "d.db", "notes", "v1"}), 0) << err_;
+  EXPECT_EQ(out_, "tag v1 is 5\n");
+  EXPECT_EQ(state_.moment, std::nullopt);
+  ASSERT_EQ(
+      Run({"tag", "create", "d.db", "notes", "v2", "--at", "3", "--json"}), 0);
+  EXPECT_EQ(out_, R"({"tag":"v2","lamport":5,"wall_ms":1769860800000})"
+                  "\n");
+  EXPECT_EQ(state_.moment, Moment::At(3));
+  ASSERT_EQ(Run({"tag", "list", "d.db", "notes"}), 0);
+  EXPECT_THAT(out_, HasSubstr("2026-01-31T12:00:00Z"));
+  ASSERT_EQ(Run({"tag", "list", "d.db", "notes", "--json"}), 0);
+  EXPECT_THAT(out_, HasSubstr("{\"tag\":\"v1\",\"lamport\":5,"));
+  ASSERT_EQ(Run({"tag", "delete", "d.db", "notes", "v1", "--json"}), 0);
+  EXPECT_EQ(out_, "{\"tag\":\"v1\",\"deleted\":true}\n");
+  EXPECT_EQ(Run({"tag", "delete", "d.db", "notes", "v1"}), 4);
+}
+
+TEST_F(CliTest, RetentionIsSetShownAndApplied) {
+  ASSERT_EQ(Run({"retention", "set", "d.db", "notes", "--keep-versions", "3",
+                 "--keep-for", "30d"}),
+            0)
+      << err_;
+  EXPECT_EQ(state_.retention, (Retention{3, absl::Hours(720)}));
+  EXPECT_EQ(out_, "versions  the newest 3\nage       current within 30d\n");
+  ASSERT_EQ(Run({"retention", "show", "d.db", "notes", "--json"}), 0);
+  EXPECT_EQ(out_, "{\"keep_versions\":3,\"keep_for_seconds\":2592000}\n");
+  ASSERT_EQ(Run({"retention", "set", "d.db", "notes", "--keep-for", "forever"}),
+            0);
+  EXPECT_EQ(state_.retention, Retention{});
+  ASSERT_EQ(Run({"retention", "show", "d.db", "notes", "--json"}), 0);
+  EXPECT_EQ(out_, "{\"keep_versions\":0,\"keep_for_seconds\":null}\n");
+  EXPECT_EQ(Run({"retention", "set", "d.db", "notes"}), 1);
+  EXPECT_EQ(Run({"retention", "set", "d.db", "notes", "--keep-for", "30"}), 2);
+  state_.lamport = 9;
+  ASSERT_EQ(Run({"retention", "apply", "d.db", "notes", "--json"}), 0);
+  EXPECT_EQ(out_, "{\"removed\":1234,\"floor\":9}\n");
+  ASSERT_EQ(Run({"retention", "apply", "d.db", "notes"}), 0);
+  EXPECT_THAT(out_, HasSubstr("removed 1,234 versions"));
+}
+
+TEST_F(CliTest, PurgeWantsToBeConfirmed) {
+  Store("a", "text");
+  EXPECT_EQ(Run({"purge", "d.db", "notes", "a"}), 1);
+  EXPECT_THAT(err_, HasSubstr("--yes"));
+  EXPECT_EQ(state_.records.size(), 1u);
+  ASSERT_EQ(Run({"purge", "d.db", "notes", "a", "b", "--yes"}), 0) << err_;
+  EXPECT_EQ(out_, "purged 1 versions at 2\n");
+  EXPECT_THAT(err_, HasSubstr("/backup/1"));
+  ASSERT_EQ(Run({"purge", "d.db", "notes", "a", "--yes", "--json"}), 0);
+  EXPECT_EQ(out_, R"({"purged":0,"lamport":3,"untouched":["/backup/1"]})"
+                  "\n");
+}
+
 }  // namespace
 }  // namespace corkscrew

@@ -134,6 +134,7 @@ absl::StatusOr<std::istream*> OpenInput(absl::string_view path,
 
 void AddCollectionCommands(CLI::App& app, CommandContext& context);
 void AddRecordCommands(CLI::App& app, CommandContext& context);
+void AddHistoryCommands(CLI::App& app, CommandContext& context);
 void AddImportCommand(CLI::App& app, CommandContext& context);
 void AddExportCommand(CLI::App& app, CommandContext& context);
 void AddImportV1Command(CLI::App& app, CommandContext& context);

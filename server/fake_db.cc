@@ -207,6 +207,57 @@ class FakeCollection : public Collection {
     return stats;
   }
 
+  absl::StatusOr<TagInfo> CreateTag(absl::string_view tag,
+                                    std::optional<Moment> at,
+                                    const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    state_.moment = at;
+    TagInfo& info = state_.tags[std::string(tag)];
+    info = {std::string(tag), state_.lamport, 1'769'860'800'000};
+    return info;
+  }
+
+  absl::Status DeleteTag(absl::string_view tag, const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    if (state_.tags.erase(std::string(tag)) > 0) return absl::OkStatus();
+    return absl::NotFoundError(absl::StrCat("there is no tag \"", tag, "\""));
+  }
+
+  absl::StatusOr<std::vector<TagInfo>> ListTags(
+      const CallOptions&) const override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    std::vector<TagInfo> tags;
+    for (const auto& [name, tag] : state_.tags) tags.push_back(tag);
+    return tags;
+  }
+
+  absl::Status SetRetention(const Retention& retention,
+                            const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    state_.retention = retention;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Retention> GetRetention(const CallOptions&) const override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    return state_.retention;
+  }
+
+  absl::StatusOr<RetentionReply> ApplyRetention(const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    return RetentionReply{.removed = 1234, .floor = state_.lamport};
+  }
+
+  absl::StatusOr<PurgeReply> Purge(absl::Span<const absl::string_view> ids,
+                                   const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    PurgeReply reply{.lamport = ++state_.lamport, .untouched = {"/backup/1"}};
+    for (const absl::string_view id : ids) {
+      reply.purged += state_.records.erase(std::string(id));
+    }
+    return reply;
+  }
+
  private:
   const std::string name_;
   FakeState& state_;

@@ -34,6 +34,8 @@ struct FakeState {
   ListOptions list_options = {};
   Filter count_filter = {};
   std::optional<Moment> moment = {};
+  std::map<std::string, TagInfo> tags = {};
+  Retention retention = {};
 
   absl::Status failure = absl::OkStatus();  // Answer of every call if not OK.
   absl::Status close_failure = absl::OkStatus();

@@ -26,6 +26,7 @@
 #include "server/filter_expression.h"
 #include "server/json_lines.h"
 #include "server/json_writer.h"
+#include "server/moment_argument.h"
 #include "server/output.h"
 #include "server/table.h"
 #include "server/version_text.h"
@@ -44,7 +45,7 @@ struct Arguments {
   std::string expires;              // Of put,
   std::string set;                  // of patch,
   std::vector<std::string> remove;  // of patch.
-  std::optional<Lamport> at;
+  std::string at;
   size_t page_size = 100;
   std::string page_token;
   std::string if_version;
@@ -52,10 +53,7 @@ struct Arguments {
   bool vectors = false;
   bool all = false;
 
-  std::optional<Moment> moment() const {
-    if (!at.has_value()) return std::nullopt;
-    return Moment::At(*at);
-  }
+  std::optional<Moment> moment() const { return MomentOf(at); }
   Fields fields() const {
     Fields wanted;
     wanted.vector = vectors;
@@ -86,10 +84,9 @@ CLI::App& AddVerb(CLI::App& app, const char* name, const char* what,
 }
 
 void AddAt(CLI::App& verb, Arguments& arguments) {
-  verb.add_option("--at", arguments.at,
-                  "Answer as of this Lamport time instead of now")
-      ->type_name("LAMPORT")
-      ->check(Decimal());
+  AddMoment(verb, arguments.at,
+            "Answer as of this moment instead of now: a Lamport time, "
+            "2026-01-31T12:00:00Z or tag:NAME");
 }
 void AddFilter(CLI::App& verb, Arguments& arguments) {
   verb.add_option("--filter", arguments.filter,

@@ -26,6 +26,7 @@
 #include "server/filter_expression.h"
 #include "server/json_lines.h"
 #include "server/json_writer.h"
+#include "server/moment_argument.h"
 #include "server/output.h"
 #include "server/text_display.h"
 
@@ -41,7 +42,7 @@ struct Arguments {
   std::string like;
   std::string filter;
   size_t k = 10;
-  std::optional<Lamport> at;
+  std::string at;
   std::optional<float> min_score;
   float oversample = Query().oversample;
   bool exact = false;
@@ -53,7 +54,7 @@ absl::StatusOr<Query> MakeQuery(const Arguments& arguments) {
   query.k = arguments.k;
   CORKSCREW_ASSIGN_OR_RETURN(query.filter,
                              ParseFilterExpression(arguments.filter));
-  if (arguments.at.has_value()) query.at = Moment::At(*arguments.at);
+  query.at = MomentOf(arguments.at);
   query.min_score = arguments.min_score;
   query.exact = arguments.exact;
   query.oversample = arguments.oversample;
@@ -257,10 +258,9 @@ void AddSearchCommand(CLI::App& app, CommandContext& context) {
   verb.add_option("--filter", arguments->filter,
                   "Only records whose metadata matches; see corkscrew --help")
       ->type_name("EXPR");
-  verb.add_option("--at", arguments->at,
-                  "Search the collection as it was at this Lamport time")
-      ->type_name("LAMPORT")
-      ->check(Decimal());
+  AddMoment(verb, arguments->at,
+            "Search the collection as it was at this moment: a Lamport time, "
+            "2026-01-31T12:00:00Z or tag:NAME");
   verb.add_flag("--exact", arguments->exact,
                 "The k best by the stored vectors; slower");
   verb.add_option("--min-score", arguments->min_score,

@@ -441,18 +441,6 @@ TEST_P(WritesTest, FieldsWhoseWorkComesLaterSaySo) {
     EXPECT_THAT(DeleteId(*points, "a", options), StatusIs(kUnimplemented, _));
   }
   ExpectUntouched(*points);
-  const absl::string_view ids[] = {"a"};
-  for (const Moment& moment :
-       {Moment::AtTag("v1"), Moment::AtTime(absl::UnixEpoch())}) {
-    EXPECT_THAT(points->Get(ids, {}, moment), StatusIs(kUnimplemented, _));
-    EXPECT_THAT(points->Count({}, moment), StatusIs(kUnimplemented, _));
-    Query query = Query::Vector({1, 0});
-    query.at = moment;
-    EXPECT_THAT(points->Search(query), StatusIs(kUnimplemented, _));
-    ListOptions list;
-    list.at = moment;
-    EXPECT_THAT(points->List(list), StatusIs(kUnimplemented, _));
-  }
 }
 
 TEST_P(WritesTest, ACancelledOrLateCallWritesNothing) {

@@ -1,0 +1,175 @@
+// Moments, tags, retention and purge, for every kind of Db.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/testing.h"
+#include "corkscrew/db.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/conformance/harness.h"
+
+namespace corkscrew::testing {
+namespace {
+
+using ::testing::_;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class HistoryTest : public ConformanceTest {};
+
+// The ids that are live at a moment, as every kind of read tells it.
+std::vector<std::string> IdsAt(Collection& collection, const Moment& at) {
+  ListOptions options;
+  options.at = at;
+  const auto listed = collection.List(options);
+  EXPECT_THAT(listed, IsOk());
+  if (!listed.ok()) return {};
+  std::vector<std::string> ids = Ids(*listed);
+  Query query = Query::Vector({1, 0});
+  query.at = at;
+  const auto found = collection.Search(query);
+  EXPECT_THAT(found, IsOk());
+  EXPECT_EQ(found->hits.size(), ids.size());
+  EXPECT_EQ(found->at, listed->at);
+  EXPECT_EQ(*collection.Count({}, at), ids.size());
+  const std::vector<absl::string_view> views(ids.begin(), ids.end());
+  const auto got = collection.Get(views, {}, at);
+  EXPECT_THAT(got, IsOk());
+  for (const auto& record : *got) EXPECT_TRUE(record.has_value());
+  return ids;
+}
+
+TEST_P(HistoryTest, EveryReadTakesATagOrATime) {
+  auto points = Vectors("points", 2);
+  ASSERT_THAT(PutVector(*points, "a", {1, 0}), IsOk());
+  const auto tag = points->CreateTag("one");
+  ASSERT_THAT(tag, IsOk());
+  EXPECT_EQ(tag->name, "one");
+  EXPECT_EQ(tag->lamport, 1u);
+  ASSERT_THAT(PutVector(*points, "b", {1, 0}), IsOk());
+  EXPECT_THAT(IdsAt(*points, Moment::AtTag("one")), ElementsAre("a"));
+  EXPECT_THAT(IdsAt(*points, Moment::At(0)), IsEmpty());
+  EXPECT_THAT(IdsAt(*points, Moment::AtTime(absl::UnixEpoch())), IsEmpty());
+  EXPECT_THAT(IdsAt(*points, Moment::AtTime(absl::Now() + absl::Hours(1))),
+              ElementsAre("a", "b"));
+  Restart();
+  points = *db().OpenCollection("points");
+  EXPECT_THAT(IdsAt(*points, Moment::AtTag("one")), ElementsAre("a"));
+}
+
+TEST_P(HistoryTest, TagsAreListedByNameAndForgotten) {
+  auto points = Vectors("points", 2);
+  EXPECT_THAT(*points->ListTags(), IsEmpty());
+  ASSERT_THAT(PutVector(*points, "a", {1, 0}), IsOk());
+  ASSERT_THAT(points->CreateTag("b", Moment::At(0)), IsOk());
+  ASSERT_THAT(points->CreateTag("a", Moment::AtTag("b")), IsOk());
+  const auto tags = points->ListTags();
+  ASSERT_THAT(tags, IsOk());
+  ASSERT_EQ(tags->size(), 2u);
+  EXPECT_EQ((*tags)[0].name, "a");
+  EXPECT_EQ((*tags)[1].name, "b");
+  EXPECT_EQ((*tags)[1].lamport, 0u);
+  EXPECT_GT((*tags)[1].wall_ms, 0);
+  ASSERT_THAT(points->DeleteTag("b"), IsOk());
+  EXPECT_THAT(
+      points->DeleteTag("b"),
+      StatusIs(absl::StatusCode::kNotFound,
+               HasSubstr("collection \"points\": there is no tag \"b\"")));
+  EXPECT_THAT(points->Count({}, Moment::AtTag("b")),
+              StatusIs(absl::StatusCode::kNotFound, _));
+  EXPECT_THAT(points->CreateTag("a"),
+              StatusIs(absl::StatusCode::kAlreadyExists, _));
+  EXPECT_THAT(points->CreateTag("c", Moment::At(2)),
+              StatusIs(absl::StatusCode::kInvalidArgument, _));
+  EXPECT_THAT(points->CreateTag(""),
+              StatusIs(absl::StatusCode::kInvalidArgument, _));
+  EXPECT_THAT(points->CreateTag("\xff"),
+              StatusIs(absl::StatusCode::kInvalidArgument, _));
+}
+
+TEST_P(HistoryTest, RetentionRemovesOldVersionsAndRaisesTheFloor) {
+  auto points = Vectors("points", 2);
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_THAT(PutVector(*points, "a", {1, static_cast<float>(i)}), IsOk());
+  }
+  ASSERT_THAT(points->CreateTag("one", Moment::At(1)), IsOk());
+  EXPECT_EQ(*points->GetRetention(), Retention{});
+  EXPECT_EQ(points->ApplyRetention()->removed, 0u);
+  const Retention rules{.keep_versions = 2, .keep_for = absl::Hours(24)};
+  ASSERT_THAT(points->SetRetention(rules), IsOk());
+  EXPECT_EQ(*points->GetRetention(), rules);
+  const auto reply = points->ApplyRetention();
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(reply->removed, 1u);  // The first one has a tag.
+  EXPECT_EQ(reply->floor, 3u);
+  EXPECT_EQ(points->Info()->floor, 3u);
+  EXPECT_EQ(points->History("a")->versions.size(), 3u);
+  EXPECT_THAT(points->Count({}, Moment::At(2)),
+              StatusIs(absl::StatusCode::kOutOfRange,
+                       HasSubstr("below the retention floor, 3")));
+  EXPECT_THAT(IdsAt(*points, Moment::AtTag("one")), ElementsAre("a"));
+  EXPECT_THAT(points->SetRetention({.keep_for = -absl::Seconds(1)}),
+              StatusIs(absl::StatusCode::kInvalidArgument, _));
+  Restart();
+  points = *db().OpenCollection("points");
+  EXPECT_EQ(*points->GetRetention(), rules);
+  EXPECT_EQ(points->Info()->floor, 3u);
+}
+
+TEST_P(HistoryTest, WhatIsPurgedIsNeverSeenAgain) {
+  auto points = Vectors("points", 2);
+  ASSERT_THAT(PutVector(*points, "a", {1, 0}), IsOk());
+  ASSERT_THAT(PutVector(*points, "a", {1, 1}), IsOk());
+  ASSERT_THAT(PutVector(*points, "b", {1, 0}), IsOk());
+  const auto reply = points->Purge({"a"});
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(reply->lamport, 4u);
+  EXPECT_EQ(reply->purged, 2u);
+  for (const Lamport at : {1, 2, 3, 4}) {
+    const auto got = points->Get({"a"}, {}, Moment::At(at));
+    ASSERT_THAT(got, IsOk());
+    EXPECT_FALSE((*got)[0].has_value());
+  }
+  EXPECT_THAT(IdsAt(*points, Moment::At(2)), IsEmpty());
+  EXPECT_THAT(IdsAt(*points, Moment::At(4)), ElementsAre("b"));
+  EXPECT_THAT(points->Purge({}),
+              StatusIs(absl::StatusCode::kInvalidArgument, _));
+  ASSERT_THAT(PutVector(*points, "a", {1, 0}), IsOk());
+  EXPECT_THAT(IdsAt(*points, Moment::At(5)), ElementsAre("a", "b"));
+}
+
+TEST_P(HistoryTest, AnExpiredRecordIsHidden) {
+  auto points = Vectors("points", 2);
+  const std::vector<float> vector = {1, 0};
+  std::vector<PutItem> items(2);
+  items[0].record = RecordView("a");
+  items[0].record.vector = vector;
+  items[0].record.expires_ms = absl::ToUnixMillis(absl::Now()) - 1;
+  items[1].record = RecordView("b");
+  items[1].record.vector = vector;
+  items[1].record.expires_ms =
+      absl::ToUnixMillis(absl::Now() + absl::Hours(24));
+  ASSERT_THAT(points->Put(items), IsOk());
+  EXPECT_THAT(IdsAt(*points, Moment::AtTime(absl::InfiniteFuture())),
+              ElementsAre("b"));
+  EXPECT_EQ(points->Info()->records, 1u);
+  EXPECT_EQ((*points->Get({"b"}))[0]->expires_ms, items[1].record.expires_ms);
+  const auto history = points->History("a");
+  ASSERT_THAT(history, IsOk());
+  EXPECT_EQ(history->versions[0].expires_ms, items[0].record.expires_ms);
+}
+
+INSTANTIATE_TEST_SUITE_P(Db, HistoryTest,
+                         ::testing::Values(Kind::kLocal, Kind::kRemote),
+                         ::testing::PrintToStringParamName());
+
+}  // namespace
+}  // namespace corkscrew::testing
