@@ -30,7 +30,7 @@ class RemoteHistoryTest : public ::testing::Test {
  protected:
   RemoteHistoryTest() {
     ServerOptions options;
-    options.address = "127.0.0.1:0";
+    options.addresses = {"127.0.0.1:0"};
     options.token = kToken;
     auto server = Serve(db_, options);
     EXPECT_THAT(server, IsOk());
