@@ -89,7 +89,8 @@ int Run(const std::string& dir, absl::string_view what, int argc, char** argv) {
       PutItem item{RecordView(id)};
       const std::vector<float> vector = {1, static_cast<float>(i), 3};
       item.record.vector = vector;
-      item.record.text = absl::StrCat("text of ", i);
+      const std::string text = absl::StrCat("text of ", i);
+      item.record.text = text;
       Check((*collection)->Put({&item, 1}).status());
       Say(absl::StrCat("A ", i));
     }

@@ -168,7 +168,8 @@ absl::Status IndexFiles::Rewrite(
     }
   }
   std::vector<std::shared_ptr<Segment>> outputs;
-  const absl::Status status = [&]() -> absl::Status {
+  const absl::Status status =
+      [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
     CORKSCREW_ASSIGN_OR_RETURN(const SegmentPosition position,
                                PositionAt(snapshot.covered));
     const SegmentStamp stamp = {0, position.incarnation, position.feed,

@@ -291,7 +291,8 @@ TEST(SegmentTest, DamageInOneStretchOfTheRescoreColumnStaysThere) {
   const auto block = MakeBlock(slots, 2);
   std::string bytes = Build(SegmentKind::kLive, *block);
   uint64_t offset = 0;
-  for (const SegmentColumn& column : (*Open(bytes))->header().columns) {
+  const auto whole = *Open(bytes);
+  for (const SegmentColumn& column : whole->header().columns) {
     if (column.id == ColumnId::kRescore) offset = column.offset;
   }
   bytes[offset + kSegmentCheckBytes + 10] ^= 1;
