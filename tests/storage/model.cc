@@ -225,7 +225,13 @@ class Step : public rc::state::Command<Model, System> {
         return;
       case Kind::kPurge:
         ++model.clock;
-        for (const std::string& id : Ids()) model.records.erase(id);
+        // A tombstone is all that is left.
+        for (const std::string& id : Ids()) {
+          ModelVersion gone;
+          gone.lamport = model.clock;
+          gone.deleted = true;
+          model.records[id] = {gone};
+        }
         return;
       default:
         return;
