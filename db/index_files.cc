@@ -173,7 +173,7 @@ absl::Status IndexFiles::Rewrite(Index& index,
     }
   }
   std::vector<std::shared_ptr<Segment>> outputs;
-  const absl::Status status =
+  absl::Status status =
       [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) -> absl::Status {
     CORKSCREW_ASSIGN_OR_RETURN(const SegmentPosition position,
                                PositionAt(snapshot.covered));

@@ -101,8 +101,10 @@ absl::Status CheckMarkBeforeTheTear(const std::string& path,
 // failed: RocksDB would never open it again. Such a tail says which logs are in
 // tables; they go once it is synced. ScanWals() has found that the logs go on
 // where the rest of the manifest ends, so if there are any that it needs,
-// nothing is lost with the tail.
-absl::Status CutTornManifest(FileSystem& files, const std::string& store) {
+// nothing is lost with the tail. Nor is anything before the first write, which
+// makes the marker of the directory.
+absl::Status CutTornManifest(FileSystem& files, const std::string& path) {
+  const std::string store = StorePath(path);
   constexpr size_t kMaxPointerBytes = 64;
   constexpr size_t kMaxManifestBytes = size_t{1} << 30;
   if (!files.Exists(store + "/CURRENT")) return absl::OkStatus();
@@ -122,6 +124,9 @@ absl::Status CutTornManifest(FileSystem& files, const std::string& store) {
   const absl::string_view rest(bytes.data(), *tail);
   const absl::StatusOr<ManifestLogs> logs = ReadManifestLogs(rest);
   if (!logs.ok()) return absl::OkStatus();
+  if (!files.Exists(path + "/OPEN") && !files.Exists(path + "/OPEN.new")) {
+    return AtomicWriteFile(files, manifest, {rest});
+  }
   CORKSCREW_ASSIGN_OR_RETURN(const std::vector<std::string> all,
                              files.List(store));
   for (const std::string& log : all) {
@@ -200,7 +205,7 @@ absl::StatusOr<std::unique_ptr<Store>> RecoverStore(
   }
   CORKSCREW_ASSIGN_OR_RETURN(*note, ReadNote(path, environment));
   if (scan.verdict == WalVerdict::kDamaged) return DamagedLogError(scan);
-  CORKSCREW_RETURN_IF_ERROR(CutTornManifest(files, StorePath(path)));
+  CORKSCREW_RETURN_IF_ERROR(CutTornManifest(files, path));
   // Recovery from a torn tail may have been cut short: the tear is still there,
   // and RocksDB compares the rows behind it.
   if (scan.torn_before) store_options.recovery = LogRecovery::kUpToDamage;

@@ -271,10 +271,8 @@ class Collection {
   // versions are never accepted again from anywhere. Slow: files are rewritten.
   // At most kMaxPutRecords ids. Errors as Put().
   virtual absl::StatusOr<PurgeReply> Purge(
-      absl::Span<const absl::string_view> ids, const CallOptions& call = {}) {
-    (void)ids, (void)call;
-    return absl::UnimplementedError("Purge");
-  }
+      absl::Span<const absl::string_view> ids,
+      const CallOptions& call = {}) = 0;
 
   // Names the moment `at` (unset: now). Names follow the rules of collection
   // names.
@@ -283,46 +281,28 @@ class Collection {
   //   OutOfRange       a moment below the retention floor
   virtual absl::StatusOr<TagInfo> CreateTag(
       absl::string_view tag, std::optional<Moment> at = std::nullopt,
-      const CallOptions& call = {}) {
-    (void)tag, (void)at, (void)call;
-    return absl::UnimplementedError("CreateTag");
-  }
+      const CallOptions& call = {}) = 0;
 
   // Forgets a tag; its versions may then be removed by retention.
   //   NotFound  no such tag
   virtual absl::Status DeleteTag(absl::string_view tag,
-                                 const CallOptions& call = {}) {
-    (void)tag, (void)call;
-    return absl::UnimplementedError("DeleteTag");
-  }
+                                 const CallOptions& call = {}) = 0;
 
   // Returns all tags by name.
   virtual absl::StatusOr<std::vector<TagInfo>> ListTags(
-      const CallOptions& call = {}) const {
-    (void)call;
-    return absl::UnimplementedError("ListTags");
-  }
+      const CallOptions& call = {}) const = 0;
 
   // Sets the rules that a database applies now and then in the background, and
   // at ApplyRetention(). Default: everything is kept.
   virtual absl::Status SetRetention(const Retention& retention,
-                                    const CallOptions& call = {}) {
-    (void)retention, (void)call;
-    return absl::UnimplementedError("SetRetention");
-  }
+                                    const CallOptions& call = {}) = 0;
 
   virtual absl::StatusOr<Retention> GetRetention(
-      const CallOptions& call = {}) const {
-    (void)call;
-    return absl::UnimplementedError("GetRetention");
-  }
+      const CallOptions& call = {}) const = 0;
 
   // Removes now what the rules allow to remove.
   virtual absl::StatusOr<RetentionReply> ApplyRetention(
-      const CallOptions& call = {}) {
-    (void)call;
-    return absl::UnimplementedError("ApplyRetention");
-  }
+      const CallOptions& call = {}) = 0;
 
   // Returns the records with these ids, nullopt where there is none at that
   // moment.
