@@ -62,6 +62,8 @@ function(corkscrew_test name)
   target_compile_definitions(${name} PRIVATE
     CORKSCREW_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     CORKSCREW_DATA_DIR="${CORKSCREW_DATA_DIR}" ${ARG_DEFINITIONS})
+  # Code of tests is compiled more often than it runs: this halves the time.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1 -g1>)
   target_link_libraries(${name} PRIVATE
     ${ARG_DEPS} corkscrew_testing corkscrew_flags GTest::gmock GTest::gtest_main)
   if("threads" IN_LIST ARG_LABELS)
