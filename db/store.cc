@@ -92,6 +92,19 @@ absl::Status ToStatus(const rocksdb::Status& status) {
   }
 }
 
+// That of opening. RocksDB takes every failure to open CURRENT for files that
+// can not be read directly, which they never are here.
+absl::Status ToOpenStatus(const rocksdb::Status& status) {
+  const std::string message = status.ToString();
+  if (status.IsInvalidArgument() &&
+      (absl::StrContains(message, "Direct I/O is not supported") ||
+       absl::StrContains(message, "incompatible with filesystem"))) {
+    return absl::UnavailableError(
+        absl::StrCat("store: CURRENT can not be opened: ", message));
+  }
+  return ToStatus(status);
+}
+
 // Drops what RocksDB logs. Its own logger writes to a file, and builds with
 // assertions abort in it after a failed write: a full disk would end the
 // process.
@@ -460,7 +473,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
       {"hist", FamilyOptions(Family::kBodies, options, rep->cache)}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  CORKSCREW_RETURN_IF_ERROR(ToStatus(
+  CORKSCREW_RETURN_IF_ERROR(ToOpenStatus(
       options.read_only
           ? rocksdb::DB::OpenForReadOnly(db_options, path, families, &handles,
                                          &db)
