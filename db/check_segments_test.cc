@@ -178,8 +178,9 @@ TEST_P(CheckSegmentsTest, AFileThatIsNotWhatTheCatalogueSaysIsMadeAgain) {
     // As it advises. What a sidecar says is in the feed too.
     Open();
     Close();
-    if (absl::EndsWith(file, ".seg"))
+    if (absl::EndsWith(file, ".seg")) {
       EXPECT_EQ(Run().status, CheckStatus::kClean) << Found(Run());
+    }
     MakeSound();
   }
 }

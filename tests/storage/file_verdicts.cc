@@ -30,8 +30,7 @@ std::optional<std::string> OfSegment(const std::string& bytes) {
       absl::StrAppend(&wrong, " ", column.id);
     }
   }
-  if (wrong.empty()) return std::nullopt;  // Between the columns.
-  return "wrong columns:" + wrong;
+  return wrong.empty() ? "it is between the columns" : "wrong columns:" + wrong;
 }
 
 std::optional<std::string> OfSidecar(const std::string& bytes) {

@@ -21,7 +21,8 @@ class FileVerdicts {
   // The verdict on `bytes` in place of the file of `target`:
   //   log         what the scanner says: how the log ends, and where
   //   table       which blocks have a wrong checksum, by RocksDB's own reader
-  //   segment     which columns have a wrong checksum, or the header
+  //   segment     which columns have a wrong checksum, or the header; or that
+  //               the change is in what no column has
   //   sidecar     that its hash is wrong
   //   durable.mark  that it can not be read
   //   OPTIONS, IDENTITY, LOG and LOCK files: that nobody reads them
