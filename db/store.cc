@@ -92,15 +92,22 @@ absl::Status ToStatus(const rocksdb::Status& status) {
   }
 }
 
-// That of opening. RocksDB takes every failure to open CURRENT for files that
-// can not be read directly, which they never are here.
+// That of opening, where RocksDB takes a failure to open CURRENT for files that
+// can not be read directly, which they never are here, and a failure to read a
+// table for a damaged one.
 absl::Status ToOpenStatus(const rocksdb::Status& status) {
   const std::string message = status.ToString();
-  if (status.IsInvalidArgument() &&
+  const bool no_current =
+      status.IsInvalidArgument() &&
       (absl::StrContains(message, "Direct I/O is not supported") ||
-       absl::StrContains(message, "incompatible with filesystem"))) {
+       absl::StrContains(message, "incompatible with filesystem"));
+  const bool no_table = status.IsCorruption() &&
+                        absl::StrContains(message, "Can't access") &&
+                        absl::StrContains(message, "IO error: ") &&
+                        !absl::StrContains(message, "No such file");
+  if (no_current || no_table) {
     return absl::UnavailableError(
-        absl::StrCat("store: CURRENT can not be opened: ", message));
+        absl::StrCat("store: a file can not be read: ", message));
   }
   return ToStatus(status);
 }
