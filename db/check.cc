@@ -12,6 +12,7 @@
 #include "base/file_system.h"
 #include "base/status_macros.h"
 #include "db/check_rows.h"
+#include "db/check_segments.h"
 #include "db/closed_database.h"
 #include "db/durable_mark.h"
 #include "db/environment.h"
@@ -58,6 +59,8 @@ class Check {
     }
     if (!CheckIdentity(**store)) return absl::OkStatus();
     CORKSCREW_RETURN_IF_ERROR(CheckRows(**store, &sink_));
+    CORKSCREW_RETURN_IF_ERROR(
+        CheckSegments(**store, path_ + "/segments", &sink_));
     if (!sink_.deep()) return absl::OkStatus();
     const absl::Status tables = (*store)->VerifyTables();
     if (!tables.ok()) {

@@ -19,13 +19,12 @@
 #include "base/hash.h"
 #include "base/status_macros.h"
 #include "db/body.h"
-#include "db/encode.h"
+#include "db/check_fingerprint.h"
 #include "db/index.h"
 #include "db/keys.h"
 #include "db/merge_order.h"
 #include "db/op.h"
 #include "db/rows.h"
-#include "xxhash.h"
 
 namespace corkscrew {
 namespace {
@@ -44,25 +43,6 @@ std::string RowName(absl::string_view key) {
 std::string BodyName(absl::string_view key) {
   return absl::StrCat("body ", absl::BytesToHexString(key));
 }
-
-// A sum over members that does not depend on their order: equal sums mean equal
-// multisets (but for a chance of 2^-128).
-struct Fingerprint {
-  uint64_t low = 0;
-  uint64_t high = 0;
-  uint64_t count = 0;
-
-  void Add(const FeedRow& member) {
-    std::string bytes;
-    AppendBig(member.shard, &bytes);
-    AppendBig(member.origin, &bytes);
-    AppendBig(member.seq, &bytes);
-    low += XXH3_64bits_withSeed(bytes.data(), bytes.size(), 1);
-    high += XXH3_64bits_withSeed(bytes.data(), bytes.size(), 2);
-    ++count;
-  }
-  friend bool operator==(const Fingerprint&, const Fingerprint&) = default;
-};
 
 // What the passes learn of a collection.
 struct Collection {

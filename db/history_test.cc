@@ -15,10 +15,8 @@
 #include "absl/types/span.h"
 #include "base/testing.h"
 #include "corkscrew/db.h"
-#include "db/environment.h"
-#include "db/invariants.h"
 #include "db/local_db.h"
-#include "db/store.h"
+#include "db/notes_fixture.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -30,47 +28,11 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::IsOk;
 using testing::StatusIs;
-using testing::TempDir;
 
-constexpr absl::string_view kName = "notes";
-
-class HistoryTest : public ::testing::Test {
+class HistoryTest : public ::testing::Test, protected testing::NotesFixture {
  protected:
-  HistoryTest() {
-    Open();
-    auto created = db_->CreateCollection(kName, {.dim = 2});
-    EXPECT_THAT(created, IsOk());
-    notes_ = *std::move(created);
-  }
-
-  void Open() {
-    Options options;
-    options.threads = 1;
-    options.now = [this] { return now_; };
-    Environment environment;
-    environment.maintenance_thread = false;
-    auto db = OpenLocalDb(path(), options, environment);
-    ASSERT_THAT(db, IsOk());
-    db_ = *std::move(db);
-  }
-
-  void Reopen() {
-    notes_ = nullptr;
-    ASSERT_THAT(db_->Close(), IsOk());
-    Open();
-    auto opened = db_->OpenCollection(kName);
-    ASSERT_THAT(opened, IsOk());
-    notes_ = *std::move(opened);
-  }
-
-  // What is wrong with the rows. Closes the database.
-  std::vector<std::string> Violations() {
-    notes_ = nullptr;
-    EXPECT_THAT(db_->Close(), IsOk());
-    auto store = Store::Open(path() + "/store", {});
-    EXPECT_THAT(store, IsOk());
-    return FindViolations(**store);
-  }
+  // Segments of 4 slots, so that most tests meet some.
+  HistoryTest() : NotesFixture({.dim = 2}, 4) {}
 
   Lamport Put(absl::string_view id, absl::string_view text,
               absl::Time expires = absl::InfiniteFuture()) {
@@ -132,18 +94,6 @@ class HistoryTest : public ::testing::Test {
     }
     return texts;
   }
-
-  // What the maintenance thread does when it wakes.
-  void Maintain() {
-    static_cast<LocalDb&>(*db_).engine().maintenance().RunOnce();
-  }
-  void Pass(absl::Duration time) { now_ += time; }
-  std::string path() const { return dir_.path() + "/db"; }
-
-  TempDir dir_;
-  absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
-  std::unique_ptr<Db> db_;
-  std::shared_ptr<Collection> notes_;
 };
 
 TEST_F(HistoryTest, AWallTimeIsTheLastWriteOfItsSecond) {

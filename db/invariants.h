@@ -1,8 +1,8 @@
 #ifndef CORKSCREW_DB_INVARIANTS_H_
 #define CORKSCREW_DB_INVARIANTS_H_
 
-// For tests: reads every row of a store that is not in use and checks what must
-// hold between them (docs/storage_format.md, "What must hold").
+// For tests: what the deep check of rows (check_rows.h) finds in a store that
+// is not in use, as plain sentences.
 
 #include <string>
 #include <vector>

@@ -129,6 +129,8 @@ absl::Status CutTornManifest(FileSystem& files, const std::string& path) {
   }
   CORKSCREW_ASSIGN_OR_RETURN(const std::vector<std::string> all,
                              files.List(store));
+  bool no_log = true;
+  bool first_is_empty = false;
   for (const std::string& log : all) {
     absl::string_view digits = log;
     uint64_t number;
@@ -136,9 +138,21 @@ absl::Status CutTornManifest(FileSystem& files, const std::string& path) {
         !absl::SimpleAtoi(digits, &number) || number < logs->first_live) {
       continue;
     }
+    no_log = false;
     CORKSCREW_ASSIGN_OR_RETURN(const uint64_t size,
                                files.Size(absl::StrCat(store, "/", log)));
     if (size != 0) return AtomicWriteFile(files, manifest, {rest});
+    if (number == logs->first_live) first_is_empty = true;
+  }
+  // The first log that the rest needs would be gone had the tail been synced
+  // and made it obsolete.
+  if (first_is_empty) return AtomicWriteFile(files, manifest, {rest});
+  // Until it is closed a store has a log, whose name a power failure takes back
+  // if nothing has been written to it. Then all is in the tables, and the mark
+  // is not ahead of them; after Close() it names the last row.
+  const std::optional<DurableMark> mark = ReadDurableMark(files, path);
+  if (no_log && mark.has_value() && mark->sequence <= logs->last_sequence) {
+    return AtomicWriteFile(files, manifest, {rest});
   }
   return absl::OkStatus();
 }

@@ -92,6 +92,26 @@ absl::Status ToStatus(const rocksdb::Status& status) {
   }
 }
 
+// That of opening, where RocksDB takes a failure to open CURRENT for files that
+// can not be read directly, which they never are here, and a failure to read a
+// table for a damaged one.
+absl::Status ToOpenStatus(const rocksdb::Status& status) {
+  const std::string message = status.ToString();
+  const bool no_current =
+      status.IsInvalidArgument() &&
+      (absl::StrContains(message, "Direct I/O is not supported") ||
+       absl::StrContains(message, "incompatible with filesystem"));
+  const bool no_table = status.IsCorruption() &&
+                        absl::StrContains(message, "Can't access") &&
+                        absl::StrContains(message, "IO error: ") &&
+                        !absl::StrContains(message, "No such file");
+  if (no_current || no_table) {
+    return absl::UnavailableError(
+        absl::StrCat("store: a file can not be read: ", message));
+  }
+  return ToStatus(status);
+}
+
 // Drops what RocksDB logs. Its own logger writes to a file, and builds with
 // assertions abort in it after a failed write: a full disk would end the
 // process.
@@ -460,7 +480,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
       {"hist", FamilyOptions(Family::kBodies, options, rep->cache)}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  CORKSCREW_RETURN_IF_ERROR(ToStatus(
+  CORKSCREW_RETURN_IF_ERROR(ToOpenStatus(
       options.read_only
           ? rocksdb::DB::OpenForReadOnly(db_options, path, families, &handles,
                                          &db)

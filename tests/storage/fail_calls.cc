@@ -29,6 +29,11 @@ std::string RunScenario(FaultyDatabase* db) {
       if (!db->disk().failed()) {
         return absl::StrCat("does not open: ", opened.ToString());
       }
+      // What the system said, not something about the database.
+      if (!absl::IsUnavailable(opened) && !absl::IsResourceExhausted(opened)) {
+        return absl::StrCat("a failed call is answered with ",
+                            opened.ToString());
+      }
       opened = db->Open();  // The fault is over.
       if (!opened.ok()) {
         return absl::StrCat("does not open after a fault: ", opened.ToString());

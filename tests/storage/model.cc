@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <memory>
@@ -22,8 +23,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/random.h"
+#include "corkscrew/backup.h"
 #include "corkscrew/db.h"
+#include "db/environment.h"
 #include "db/filter.h"
+#include "db/local_db.h"
 #include "quant/rescore.h"
 #include "rapidcheck.h"
 #include "rapidcheck/state.h"
@@ -100,11 +104,13 @@ enum class Kind {
   kUntag,
   kRetain,
   kPurge,
+  kSnapshot,
+  kRestore,
 };
 constexpr absl::string_view kNames[] = {
-    "put",  "delete", "get",    "search", "history",
-    "list", "reopen", "drop",   "patch",  "delete matching",
-    "tag",  "untag",  "retain", "purge"};
+    "put",    "delete", "get",      "search",          "history", "list",
+    "reopen", "drop",   "patch",    "delete matching", "tag",     "untag",
+    "retain", "purge",  "snapshot", "restore"};
 
 // The real thing.
 class System {
@@ -117,7 +123,11 @@ class System {
     options.block_cache_bytes = size_t{1} << 20;
     options.low_space_bytes = 0;
     options.now = [this] { return absl::FromUnixSeconds(now_s_); };
-    auto db = Db::Open(scratch_.path() + "/db", options);
+    Environment environment;
+    environment.background = false;
+    environment.maintenance_thread = false;
+    environment.segment_slots = 16;  // So that there are some, of both kinds.
+    auto db = OpenLocalDb(path_, options, environment);
     RC_ASSERT(db.ok());
     db_ = *std::move(db);
     auto collection = db_->OpenCollection("c");
@@ -139,6 +149,28 @@ class System {
     floor_ = 0;
   }
 
+  void Snapshot() {
+    std::filesystem::remove_all(snapshot_);
+    snapshot_ = absl::StrCat(scratch_.path(), "/snapshot", ++places_);
+    const auto taken = db_->Snapshot(snapshot_);
+    if (!taken.ok()) RC_LOG(taken.status().ToString());
+    RC_ASSERT(taken.ok());
+    snapshot_floor_ = floor_;
+  }
+  // Goes on in a directory that is made from the snapshot.
+  void Restore() {
+    collection_.reset();
+    RC_ASSERT(db_->Close().ok());
+    db_.reset();
+    std::filesystem::remove_all(path_);
+    path_ = absl::StrCat(scratch_.path(), "/restored", ++places_);
+    const auto restored = RestoreSnapshot(snapshot_, path_);
+    if (!restored.ok()) RC_LOG(restored.status().ToString());
+    RC_ASSERT(restored.ok());
+    floor_ = snapshot_floor_;
+    Open();
+  }
+
   Collection& collection() { return *collection_; }
   void Tick() { ++now_s_; }
   Lamport floor() const { return floor_; }
@@ -150,6 +182,10 @@ class System {
   }
 
   ScratchDirectory scratch_;
+  std::string path_ = scratch_.path() + "/db";
+  int places_ = 0;  // Directories used so far.
+  std::string snapshot_;
+  Lamport snapshot_floor_ = 0;
   int64_t now_s_ = 1'700'000'000;
   std::unique_ptr<Db> db_;
   std::shared_ptr<Collection> collection_;
@@ -185,6 +221,10 @@ class Step : public rc::state::Command<Model, System> {
  public:
   Step(Kind kind, std::vector<uint32_t> n) : kind_(kind), n_(std::move(n)) {}
 
+  void checkPreconditions(const Model& model) const override {
+    RC_PRE(kind_ != Kind::kRestore || model.saved != nullptr);
+  }
+
   void apply(Model& model) const override {
     switch (kind_) {
       case Kind::kPut:
@@ -210,6 +250,7 @@ class Step : public rc::state::Command<Model, System> {
       case Kind::kDrop: {
         Model fresh;
         fresh.generation = model.generation + 1;
+        fresh.saved = model.saved;
         model = fresh;
         return;
       }
@@ -233,6 +274,18 @@ class Step : public rc::state::Command<Model, System> {
           model.records[id] = {gone};
         }
         return;
+      case Kind::kSnapshot: {
+        auto saved = std::make_shared<Model>(model);
+        saved->saved = nullptr;
+        model.saved = std::move(saved);
+        return;
+      }
+      case Kind::kRestore: {
+        const std::shared_ptr<const Model> saved = model.saved;
+        model = *saved;
+        model.saved = saved;
+        return;
+      }
       default:
         return;
     }
@@ -330,6 +383,12 @@ class Step : public rc::state::Command<Model, System> {
         RC_ASSERT(reply->lamport == after.clock);
         break;
       }
+      case Kind::kSnapshot:
+        system.Snapshot();
+        break;
+      case Kind::kRestore:
+        system.Restore();
+        break;
       case Kind::kGet:
         CompareGet(after, system);
         break;
@@ -542,7 +601,8 @@ struct Able {
   std::vector<std::pair<size_t, Kind>> weights = {
       {20, Kind::kPut},   {6, Kind::kDelete},  {6, Kind::kGet},
       {8, Kind::kSearch}, {4, Kind::kHistory}, {4, Kind::kList},
-      {2, Kind::kReopen}, {1, Kind::kDrop}};
+      {2, Kind::kReopen}, {1, Kind::kDrop},    {1, Kind::kSnapshot},
+      {1, Kind::kRestore}};
   std::vector<std::string> left_out;
 };
 

@@ -46,6 +46,8 @@ CaseResult RunByteSweep(uint64_t seed, uint64_t number);
 uint64_t ByteSweepCases();
 CaseResult RunLogFlips(uint64_t seed, uint64_t number);
 CaseResult RunRecovery(uint64_t seed, uint64_t number);
+CaseResult RunForgetting(uint64_t seed, uint64_t number);
+uint64_t ForgettingCases();
 CaseResult RunSecondWriter(uint64_t seed, uint64_t number);
 CaseResult RunModel(uint64_t seed, uint64_t number);
 CaseResult RunMutant(uint64_t seed, uint64_t number);

@@ -14,6 +14,8 @@ const std::vector<Proof>& Proofs() {
       {"power-loss", "power losses", RunPowerLoss},
       {"fail-calls", "calls x errors", RunFailCalls, FailCallsCases},
       {"recovery", "interrupted recoveries", RunRecovery},
+      {"forgetting", "interrupted drops and purges", RunForgetting,
+       ForgettingCases},
       {"byte-sweep", "damaged directories", RunByteSweep, ByteSweepCases},
       {"log-flips", "flips in young logs", RunLogFlips},
       {"model", "commands", RunModel},
