@@ -126,6 +126,29 @@ absl::StatusOr<ExitCode> WithCollection(
     CommandContext& context, absl::string_view name,
     const std::function<absl::StatusOr<ExitCode>(Collection&)>& action);
 
+// Adds a verb about one collection: TARGET, the collection's NAME (which is
+// arguments->name) and --json. Chosen, it runs `action` with the collection.
+template <typename Arguments>
+CLI::App& AddCollectionVerb(
+    CLI::App& app, const char* name, const char* what, CommandContext& context,
+    const std::shared_ptr<Arguments>& arguments,
+    absl::StatusOr<ExitCode> (*action)(const Arguments&, Collection&,
+                                       CommandContext&)) {
+  CLI::App& verb = *app.add_subcommand(name, what);
+  AddTarget(verb, context);
+  AddName(verb, arguments->name);
+  AddJson(verb, context);
+  verb.callback([&context, arguments, action] {
+    context.run = [&context, arguments, action] {
+      return WithCollection(context, arguments->name,
+                            [&](Collection& collection) {
+                              return action(*arguments, collection, context);
+                            });
+    };
+  });
+  return verb;
+}
+
 // Opens the file `path`, or takes standard input for "-".
 //   NotFound, PermissionDenied, ...  names the file
 absl::StatusOr<std::istream*> OpenInput(absl::string_view path,
