@@ -331,6 +331,7 @@ absl::StatusOr<ListReply> RemoteCollection::List(
                                               request.mutable_page_token())));
   ToProto(options.fields, request.mutable_fields());
   request.set_page_size(options.page_size);
+  request.set_include_deleted(options.include_deleted);
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
       connection_->records(), Effect::kReads, {"List", name_},
       &v1::Records::Stub::PrepareAsyncList, request, call, &response));
