@@ -27,6 +27,7 @@
 #include "corkscrew/db.h"
 #include "db/environment.h"
 #include "db/local_db.h"
+#include "db/log_segment.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -336,6 +337,41 @@ TEST_F(LogOffloadTest, WhatCanNotBeContinuedBeginsANewLineage) {
   ASSERT_THAT(reply, IsOk());
   EXPECT_EQ(reply->logs[0].lineage, 3u);
   EXPECT_EQ(Replayed(), Dump(*Notes()));
+}
+
+TEST_F(LogOffloadTest, AnotherLifeIsAnotherLineageAlsoWithTheSameOps) {
+  Fill();
+  ASSERT_THAT(db_->Snapshot(Sub("snapshot")), IsOk());
+  ASSERT_THAT(Offload(), IsOk());
+  ASSERT_THAT(db_->Close(), IsOk());
+  fs::remove_all(path_);
+  ASSERT_THAT(RestoreSnapshot(Sub("snapshot"), path_), IsOk());
+  Open();
+  const auto reply = Offload();
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(reply->logs[0].lineage, 2u);
+  EXPECT_EQ(reply->new_ops, 43u);
+  EXPECT_EQ(Replayed({.lineage = 1}), Replayed({.lineage = 2}));
+}
+
+TEST_F(LogOffloadTest, ASegmentMustContinueTheOneBefore) {
+  Put({"a"}, 1);
+  Put({"b"}, 2);
+  ASSERT_THAT(Offload(1), IsOk());
+  const auto store = DirectoryBackupStore(store_);
+  const StoredLogs logs = *FindLogs(*store);
+  const std::string file = store_ + "/" + logs.begin()->second[1].name;
+  // Good by itself, of the same place, behind another op.
+  LogSegmentBuilder builder;
+  auto head = DecodeLogSegment(ReadFile(file), [&](const LoggedOp& op) {
+    builder.Add(op);
+    return absl::OkStatus();
+  });
+  ASSERT_THAT(head, IsOk());
+  head->before[0] ^= 1;
+  WriteFile(file, builder.Finish(&*head));
+  EXPECT_THAT(VerifyLog(*store, {}),
+              StatusIs(kDataLoss, HasSubstr("another place")));
 }
 
 TEST_F(LogOffloadTest, ADamagedSegmentIsNamedAndNeverContinued) {

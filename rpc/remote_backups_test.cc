@@ -89,10 +89,12 @@ class RemoteBackupsTest : public ::testing::Test {
 };
 
 TEST_F(RemoteBackupsTest, WhatIsSavedComesBack) {
+  Mutex mutex;  // Of what the node's threads write.
   std::vector<std::string> places;
   testing::FakeDb::Saves saves;
   saves.during = [&](const std::string& where, const BackupOptions&,
                      const CallOptions&) {
+    MutexLock lock(&mutex);
     places.push_back(where);
     return absl::OkStatus();
   };
@@ -119,6 +121,7 @@ TEST_F(RemoteBackupsTest, WhatIsSavedComesBack) {
   EXPECT_EQ(offload->logs[0].position, 18u);
   EXPECT_EQ(offload->logs[0].segments, 19u);
   EXPECT_EQ(offload->logs[0].bytes, 20u);
+  MutexLock lock(&mutex);
   EXPECT_THAT(places, ::testing::ElementsAre(directory_.path() + "/one",
                                              directory_.path() + "/two",
                                              directory_.path() + "/three"));
@@ -148,6 +151,7 @@ TEST_F(RemoteBackupsTest, ProgressArrivesBeforeTheResult) {
     changed.NotifyAll();
   };
   EXPECT_THAT(remote_->Backup("b", options), IsOk());
+  MutexLock lock(&mutex);
   EXPECT_TRUE(seen);
 }
 
@@ -208,10 +212,12 @@ TEST_F(RemoteBackupsTest, TheDeadlineEndsTheWorkOfTheNode) {
 }
 
 TEST_F(RemoteBackupsTest, ItMayTakeLongerThanOtherCalls) {
+  Mutex mutex;  // Of what the node's thread writes.
   absl::Time deadline;
   testing::FakeDb::Saves saves;
   saves.during = [&](const std::string&, const BackupOptions&,
                      const CallOptions& call) {
+    MutexLock lock(&mutex);
     deadline = call.deadline;
     return absl::OkStatus();
   };
@@ -219,6 +225,7 @@ TEST_F(RemoteBackupsTest, ItMayTakeLongerThanOtherCalls) {
   db_.set_saves(saves);
   const absl::Time before = absl::Now();
   ASSERT_THAT(remote_->Snapshot("s"), IsOk());
+  MutexLock lock(&mutex);
   EXPECT_GT(deadline, before + kMaxBackupTime - absl::Minutes(1));
 }
 
