@@ -248,8 +248,15 @@ absl::StatusOr<BackupInfo> FillGeneration(Engine& engine,
   return info;
 }
 
-// Notes a directory before anything is written to it.
-absl::Status Remember(Engine& engine, const std::string& directory) {
+absl::Status Named(absl::string_view what, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat(what, ": ", status.message()));
+}
+
+}  // namespace
+
+absl::Status RememberBackup(Engine& engine, const std::string& directory) {
   FileSystem& files = *engine.environment().files;
   std::error_code error;
   const std::string whole =
@@ -268,14 +275,6 @@ absl::Status Remember(Engine& engine, const std::string& directory) {
   }
   return AtomicWriteFile(files, list, {text, whole, "\n"});
 }
-
-absl::Status Named(absl::string_view what, const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(),
-                      absl::StrCat(what, ": ", status.message()));
-}
-
-}  // namespace
 
 std::vector<std::string> KnownBackups(FileSystem& files,
                                       const std::string& path) {
@@ -316,7 +315,7 @@ absl::StatusOr<BackupContent> TakeSnapshot(Engine& engine,
     return absl::AlreadyExistsError(absl::StrCat(path, " exists already"));
   }
   MutexLock lock(&engine.backup_mutex());
-  CORKSCREW_RETURN_IF_ERROR(Remember(engine, path));
+  CORKSCREW_RETURN_IF_ERROR(RememberBackup(engine, path));
   CORKSCREW_RETURN_IF_ERROR(files.MakeDirectory(path));
   BackupManifest manifest;
   absl::Status status = FillSnapshot(engine, path, options, call, &manifest);
@@ -339,7 +338,7 @@ absl::StatusOr<BackupInfo> TakeBackup(Engine& engine,
   CORKSCREW_RETURN_IF_ERROR(engine.CheckWritable());
   FileSystem& files = *engine.environment().files;
   MutexLock lock(&engine.backup_mutex());
-  CORKSCREW_RETURN_IF_ERROR(Remember(engine, path));
+  CORKSCREW_RETURN_IF_ERROR(RememberBackup(engine, path));
   const std::unique_ptr<BackupStore> repository =
       DirectoryBackupStoreOn(files, path);
   const std::string stage = absl::StrCat(engine.path(), "/", kStage);

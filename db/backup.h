@@ -32,7 +32,10 @@ absl::StatusOr<BackupInfo> TakeBackup(Engine& engine,
                                       const BackupOptions& options,
                                       const CallOptions& call);
 
-// The directories of snapshots and backups that the database in `path` knows of
+// Notes that something is saved in `directory`, before anything is.
+absl::Status RememberBackup(Engine& engine, const std::string& directory);
+
+// The directories of snapshots, backups and stores of logs that the database in `path` knows of
 // and that are still there: they may hold what was purged since.
 std::vector<std::string> KnownBackups(FileSystem& files,
                                       const std::string& path);

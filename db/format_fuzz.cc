@@ -10,10 +10,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/crc32c.h"
+#include "base/cursor.h"
+#include "base/hash.h"
 #include "db/body.h"
 #include "db/descriptor.h"
 #include "db/encode.h"
 #include "db/keys.h"
+#include "db/log_segment.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
 #include "db/rows.h"
@@ -80,8 +83,40 @@ void CheckBody(absl::string_view bytes) {
   (void)BytesToFloats(body->vector, absl::MakeSpan(floats));
 }
 
+// The same for all checksums of a segment of a log; what follows its blocks is
+// its hash.
+void CheckLogSegment(absl::string_view bytes) {
+  std::string segment(bytes);
+  const auto number = [&](size_t at) {
+    uint32_t value = 0;
+    Cursor cursor(segment);
+    return cursor.Skip(at) && cursor.ReadBig(&value) ? value : 0;
+  };
+  const auto put = [&](size_t at, uint32_t value) {
+    std::string big;
+    AppendBig(value, &big);
+    if (at + big.size() <= segment.size()) segment.replace(at, 4, big);
+  };
+  constexpr size_t kHead = 9;
+  size_t at = kHead + 4 + number(kHead);
+  if (at > segment.size()) return;
+  put(at, Crc32c(absl::string_view(segment).substr(0, at)));
+  for (at += 4; number(at) != 0; at += 8 + number(at)) {
+    if (at + 8 > segment.size()) break;
+    put(at + 4, Crc32c(absl::string_view(segment).substr(at + 8, number(at))));
+  }
+  const Sha256Digest digest = Sha256(segment);
+  AppendBytes(BytesOf(digest), &segment);
+  size_t ops = 0;
+  const auto head = DecodeLogSegment(segment, [&](const LoggedOp&) {
+    ++ops;
+    return absl::OkStatus();
+  });
+  Require(ops == (head.ok() ? head->ops : 0));
+}
+
 void CheckOne(uint8_t which, absl::string_view bytes) {
-  switch (which % 14) {
+  switch (which % 15) {
     case 0:
       return CheckKeys(bytes);
     case 1:
@@ -113,8 +148,10 @@ void CheckOne(uint8_t which, absl::string_view bytes) {
       return Check(DecodeHeadRow(bytes), bytes, kEncode);
     case 12:
       return Check(DecodeRequestRow(bytes), bytes, kEncode);
-    default:
+    case 13:
       return Check(DecodeUuid(bytes), bytes, EncodeUuid);
+    default:
+      return CheckLogSegment(bytes);
   }
 }
 

@@ -35,6 +35,7 @@
 #include "db/durable_mark.h"
 #include "db/encode.h"
 #include "db/keys.h"
+#include "db/log_segment.h"
 #include "db/merge_order.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
@@ -209,6 +210,23 @@ SegmentRow ExampleSegment() {
   return {SegmentKind::kLive, 5, 4096, ExamplePut().content_hash};
 }
 
+std::string ExampleLogSegment(const std::string& vector,
+                              const std::string& metadata) {
+  LogSegmentHead head;
+  head.database = Replica();
+  head.life = {Replica(), kIncarnation};
+  head.collection = ExampleCollection();
+  head.name = "notes";
+  head.model = "model";
+  head.descriptor = ExampleDescriptor();
+  LogSegmentBuilder builder;
+  const Origin origin = {Replica(), kIncarnation};
+  builder.Add({1, 3, origin, 5, ExamplePut(), VectorForm::kFloat32, vector,
+               metadata, kText});
+  builder.Add({2, 3, origin, 6, ExampleDelete()});
+  return builder.Finish(&head);
+}
+
 BackupManifest ExampleManifest() {
   BackupManifest manifest;
   manifest.uuid = Replica();
@@ -268,6 +286,7 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
   EXPECT_EQ(read, rounded);
   const std::map<std::string, std::string> written = {
       {"manifest", EncodeManifest(ExampleManifest())},
+      {"log_segment", ExampleLogSegment(vector, metadata)},
       {"durable_mark", mark.substr(0, 53)},
       {"durable_mark_crc", mark.substr(4092)},
       {"recovery_note", EncodeRecoveryNote({0x1234, 99, "000004.log", 7})},

@@ -259,7 +259,10 @@ absl::StatusOr<ListReply> LocalCollection::List(const ListOptions& options,
         if (++rows % kLookEvery == 0) {
           CORKSCREW_RETURN_IF_ERROR(Named(CheckCall(call)));
         }
-        if (!IsLive(version.body, {position.at, position.wall_ms})) return true;
+        if (!options.include_deleted &&
+            !IsLive(version.body, {position.at, position.wall_ms})) {
+          return true;
+        }
         StoredRecord record;
         Fields fields = options.fields;
         fields.metadata = true;

@@ -21,6 +21,7 @@
 #include "db/directory.h"
 #include "db/format_version.h"
 #include "db/local_collection.h"
+#include "db/log_offload.h"
 #include "db/record_limits.h"
 
 namespace corkscrew {
@@ -216,6 +217,15 @@ absl::StatusOr<BackupInfo> LocalDb::Backup(absl::string_view where,
   CORKSCREW_RETURN_IF_ERROR(running.Begin());
   CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
   return TakeBackup(*engine_, where, options, call);
+}
+
+absl::StatusOr<OffloadReply> LocalDb::OffloadLogs(absl::string_view where,
+                                                  const BackupOptions& options,
+                                                  const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(running.Begin());
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
+  return OffloadLogsTo(*engine_, where, options, call);
 }
 
 }  // namespace corkscrew

@@ -45,6 +45,9 @@ class LocalDb : public Db {
   absl::StatusOr<BackupInfo> Backup(absl::string_view where,
                                     const BackupOptions& options,
                                     const CallOptions& call) override;
+  absl::StatusOr<OffloadReply> OffloadLogs(absl::string_view where,
+                                           const BackupOptions& options,
+                                           const CallOptions& call) override;
   absl::Status Announce(absl::Span<const std::string> addresses) override {
     return engine_->Announce(addresses);
   }

@@ -147,7 +147,7 @@ TEST_F(AuthTest, HealthAnswersWithoutAToken) {
   for (const std::string& method : AllMethods()) {
     services.insert(method.substr(1, method.rfind('/') - 1));
   }
-  ASSERT_EQ(services.size(), 6u);
+  ASSERT_EQ(services.size(), 7u);
   for (const std::string& service : services) {
     const auto reply = CallRaw(channel_, check, {}, HealthRequest(service));
     EXPECT_TRUE(reply.status.ok())

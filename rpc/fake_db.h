@@ -251,6 +251,36 @@ class FakeCollection : public Collection {
 
 class FakeDb : public Db {
  public:
+  // What the calls that save the database answer.
+  struct Saves {
+    // Runs first; its error is the answer.
+    std::function<absl::Status(const std::string& where, const BackupOptions&,
+                               const CallOptions&)>
+        during = nullptr;
+    BackupContent snapshot = {};
+    BackupInfo backup = {};
+    OffloadReply offload = {};
+  };
+  void set_saves(Saves saves) {
+    MutexLock lock(&mutex_);
+    saves_ = std::move(saves);
+  }
+  absl::StatusOr<BackupContent> Snapshot(absl::string_view where,
+                                         const BackupOptions& options,
+                                         const CallOptions& call) override {
+    return Save(where, options, call, &Saves::snapshot);
+  }
+  absl::StatusOr<BackupInfo> Backup(absl::string_view where,
+                                    const BackupOptions& options,
+                                    const CallOptions& call) override {
+    return Save(where, options, call, &Saves::backup);
+  }
+  absl::StatusOr<OffloadReply> OffloadLogs(absl::string_view where,
+                                           const BackupOptions& options,
+                                           const CallOptions& call) override {
+    return Save(where, options, call, &Saves::offload);
+  }
+
   absl::StatusOr<std::shared_ptr<Collection>> CreateCollection(
       absl::string_view name, const CollectionOptions& options,
       const CallOptions&) override {
@@ -309,10 +339,26 @@ class FakeDb : public Db {
   }
 
  private:
+  template <typename T>
+  absl::StatusOr<T> Save(absl::string_view where, const BackupOptions& options,
+                         const CallOptions& call, T Saves::*answer) const {
+    Saves saves;
+    {
+      MutexLock lock(&mutex_);
+      saves = saves_;
+    }
+    if (saves.during != nullptr) {
+      CORKSCREW_RETURN_IF_ERROR(
+          saves.during(std::string(where), options, call));
+    }
+    return saves.*answer;
+  }
+
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<FakeCollection>> collections_
       ABSL_GUARDED_BY(mutex_);
   DbStats stats_ ABSL_GUARDED_BY(mutex_);
+  Saves saves_ ABSL_GUARDED_BY(mutex_);
   int created_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -42,6 +42,10 @@ inline constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
 inline constexpr absl::Duration kMinPingInterval = absl::Seconds(30);
 inline constexpr int kMaxPingStrikes = 2;
 
+// Longest time of a call that saves the database, which has a deadline of its
+// own. Its connection may grow older than others for it.
+inline constexpr absl::Duration kMaxBackupTime = absl::Hours(1);
+
 // How often a node looks whether its database takes writes.
 inline constexpr absl::Duration kReadinessInterval = absl::Seconds(5);
 

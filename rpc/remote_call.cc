@@ -58,6 +58,7 @@ RemoteConnection::RemoteConnection(std::string target,
       timeout_(options.timeout),
       channel_(MakeChannel(target_)),
       admin_(v1::Admin::NewStub(channel_)),
+      backups_(v1::Backups::NewStub(channel_)),
       collections_(v1::Collections::NewStub(channel_)),
       history_(v1::History::NewStub(channel_)),
       records_(v1::Records::NewStub(channel_)),
@@ -72,6 +73,7 @@ void RemoteConnection::Close() {
 absl::Status RemoteConnection::Begin(const CallName& name,
                                      const google::protobuf::Message& request,
                                      const CallOptions& options,
+                                     absl::Duration longest,
                                      grpc::ClientContext* context) {
   const size_t bytes = request.ByteSizeLong();
   if (bytes > kMaxMessageBytes) {
@@ -89,7 +91,7 @@ absl::Status RemoteConnection::Begin(const CallName& name,
         absl::StrCat(name.ToString(), ": nothing was sent"));
   }
   context->set_deadline(absl::ToChronoTime(
-      options.deadline == absl::InfiniteFuture() ? now + timeout_
+      options.deadline == absl::InfiniteFuture() ? now + longest
                                                  : options.deadline));
   if (!authorization_.empty()) {
     context->AddMetadata("authorization", authorization_);
@@ -104,24 +106,26 @@ absl::Status RemoteConnection::Begin(const CallName& name,
 
 bool RemoteConnection::Await(const CallOptions& options,
                              grpc::ClientContext* context,
-                             grpc::CompletionQueue* queue) {
+                             grpc::CompletionQueue* queue, bool* cancelled) {
   void* tag = nullptr;
   bool ok = false;
-  bool asked = false;
-  bool done = false;
-  while (!asked && options.cancelled != nullptr) {
+  while (!*cancelled && options.cancelled != nullptr) {
     const auto next = queue->AsyncNext(
         &tag, &ok, absl::ToChronoTime(absl::Now() + kPollInterval));
-    done = next == grpc::CompletionQueue::GOT_EVENT;
-    if (done) break;
-    asked = options.cancelled();
-    if (asked) context->TryCancel();
+    if (next == grpc::CompletionQueue::GOT_EVENT) return ok;
+    *cancelled = options.cancelled();
+    if (*cancelled) context->TryCancel();
   }
-  if (!done) queue->Next(&tag, &ok);  // The deadline ends it at the latest.
+  // The deadline ends it at the latest.
+  return queue->Next(&tag, &ok) && ok;
+}
+
+void RemoteConnection::Drain(grpc::CompletionQueue* queue) {
+  void* tag = nullptr;
+  bool ok = false;
   queue->Shutdown();
   while (queue->Next(&tag, &ok)) {
   }
-  return asked;
 }
 
 absl::Status RemoteConnection::End(Effect effect, const CallName& name,

@@ -15,6 +15,7 @@
 #include "corkscrew/client.h"
 #include "corkscrew/collection.h"
 #include "corkscrew/v1/admin.grpc.pb.h"
+#include "corkscrew/v1/backups.grpc.pb.h"
 #include "corkscrew/v1/collections.grpc.pb.h"
 #include "corkscrew/v1/history.grpc.pb.h"
 #include "corkscrew/v1/records.grpc.pb.h"
@@ -22,6 +23,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
+#include "grpcpp/support/async_stream.h"
 #include "grpcpp/support/async_unary_call.h"
 
 namespace corkscrew {
@@ -67,10 +69,22 @@ class RemoteConnection {
                });
   }
 
+  // The same for a method that answers in a stream: `each` gets every message,
+  // on the calling thread. Without a deadline it has `longest`. A message may
+  // have come before an error.
+  template <typename Stub, typename Request, typename Response>
+  absl::Status Stream(
+      const std::unique_ptr<Stub>& stub, Effect effect, const CallName& name,
+      std::unique_ptr<grpc::ClientAsyncReader<Response>> (Stub::*prepare)(
+          grpc::ClientContext*, const Request&, grpc::CompletionQueue*),
+      const Request& request, const CallOptions& options,
+      absl::Duration longest, absl::FunctionRef<void(const Response&)> each);
+
   // Refuses new calls and waits for those in progress. Idempotent.
   void Close();
 
   const std::unique_ptr<v1::Admin::Stub>& admin() const { return admin_; }
+  const std::unique_ptr<v1::Backups::Stub>& backups() const { return backups_; }
   const std::unique_ptr<v1::Collections::Stub>& collections() const {
     return collections_;
   }
@@ -87,10 +101,14 @@ class RemoteConnection {
   // Run() in parts that do not depend on the types of the call.
   absl::Status Begin(const CallName& name,
                      const google::protobuf::Message& request,
-                     const CallOptions& options, grpc::ClientContext* context);
-  // Returns whether the caller cancelled.
+                     const CallOptions& options, absl::Duration longest,
+                     grpc::ClientContext* context);
+  // Waits for the one event that is due and returns whether it succeeded.
+  // Cancels the call once if the caller wants so.
   static bool Await(const CallOptions& options, grpc::ClientContext* context,
-                    grpc::CompletionQueue* queue);
+                    grpc::CompletionQueue* queue, bool* cancelled);
+  // Empties a queue in which nothing is due any more.
+  static void Drain(grpc::CompletionQueue* queue);
   absl::Status End(Effect effect, const CallName& name, bool cancelled,
                    const grpc::Status& status);
 
@@ -100,6 +118,7 @@ class RemoteConnection {
   const absl::Duration timeout_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Admin::Stub> admin_;
+  const std::unique_ptr<v1::Backups::Stub> backups_;
   const std::unique_ptr<v1::Collections::Stub> collections_;
   const std::unique_ptr<v1::History::Stub> history_;
   const std::unique_ptr<v1::Records::Stub> records_;
@@ -116,14 +135,46 @@ absl::Status RemoteConnection::Run(Effect effect, const CallName& name,
                                    const google::protobuf::Message& request,
                                    const CallOptions& options, Start start) {
   grpc::ClientContext context;
-  if (absl::Status begun = Begin(name, request, options, &context);
+  if (absl::Status begun = Begin(name, request, options, timeout_, &context);
       !begun.ok()) {
     return begun;
   }
   grpc::CompletionQueue queue;
   grpc::Status status;
+  bool cancelled = false;
   const auto reader = start(&context, &queue, &status);
-  const bool cancelled = Await(options, &context, &queue);
+  Await(options, &context, &queue, &cancelled);
+  Drain(&queue);
+  return End(effect, name, cancelled, status);
+}
+
+template <typename Stub, typename Request, typename Response>
+absl::Status RemoteConnection::Stream(
+    const std::unique_ptr<Stub>& stub, Effect effect, const CallName& name,
+    std::unique_ptr<grpc::ClientAsyncReader<Response>> (Stub::*prepare)(
+        grpc::ClientContext*, const Request&, grpc::CompletionQueue*),
+    const Request& request, const CallOptions& options, absl::Duration longest,
+    absl::FunctionRef<void(const Response&)> each) {
+  grpc::ClientContext context;
+  if (absl::Status begun = Begin(name, request, options, longest, &context);
+      !begun.ok()) {
+    return begun;
+  }
+  grpc::CompletionQueue queue;
+  grpc::Status status;
+  bool cancelled = false;
+  const auto reader = (stub.get()->*prepare)(&context, request, &queue);
+  reader->StartCall(nullptr);
+  bool more = Await(options, &context, &queue, &cancelled);
+  while (more) {
+    Response message;
+    reader->Read(&message, nullptr);
+    more = Await(options, &context, &queue, &cancelled);
+    if (more) each(message);
+  }
+  reader->Finish(&status, nullptr);
+  Await(options, &context, &queue, &cancelled);
+  Drain(&queue);
   return End(effect, name, cancelled, status);
 }
 

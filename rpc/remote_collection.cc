@@ -94,12 +94,17 @@ class RemoteCollection final : public Collection {
     return absl::OkStatus();
   }
 
+  // Put() and Patch(), which differ in their messages only.
+  template <typename Request, typename Response, typename Item>
+  absl::StatusOr<PutReply> Write(
+      const char* method,
+      std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> (
+          v1::Records::Stub::*prepare)(grpc::ClientContext*, const Request&,
+                                       grpc::CompletionQueue*),
+      absl::Span<const Item> items, const WriteOptions& options,
+      const CallOptions& call) const;
   // Puts the replies of the items that were sent among those that could not
   // be.
-  absl::StatusOr<PutReply> PutEncoded(const v1::PutRequest& request,
-                                      std::vector<absl::Status> refused,
-                                      const CallOptions& call) const;
-  // The same for outcomes that are there.
   static absl::StatusOr<PutReply> Merge(PutReply sent, size_t items,
                                         std::vector<absl::Status> refused);
 
@@ -123,10 +128,15 @@ absl::StatusOr<CollectionInfo> RemoteCollection::Info(
   return info;
 }
 
-absl::StatusOr<PutReply> RemoteCollection::Put(absl::Span<const PutItem> items,
-                                               const WriteOptions& options,
-                                               const CallOptions& call) {
-  v1::PutRequest request;
+template <typename Request, typename Response, typename Item>
+absl::StatusOr<PutReply> RemoteCollection::Write(
+    const char* method,
+    std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> (
+        v1::Records::Stub::*prepare)(grpc::ClientContext*, const Request&,
+                                     grpc::CompletionQueue*),
+    absl::Span<const Item> items, const WriteOptions& options,
+    const CallOptions& call) const {
+  Request request;
   *request.mutable_collection() = ref_;
   CORKSCREW_RETURN_IF_ERROR(Named(ToProto(options, request.mutable_options())));
   // With skip_invalid, an item that no message can carry is reported like one
@@ -138,24 +148,32 @@ absl::StatusOr<PutReply> RemoteCollection::Put(absl::Span<const PutItem> items,
     if (!options.skip_invalid) return refused[i];
     request.mutable_items()->RemoveLast();
   }
-  return PutEncoded(request, std::move(refused), call);
-}
-
-absl::StatusOr<PutReply> RemoteCollection::PutEncoded(
-    const v1::PutRequest& request, std::vector<absl::Status> refused,
-    const CallOptions& call) const {
   PutReply sent;
   if (request.items().empty() && !refused.empty()) {
     CORKSCREW_ASSIGN_OR_RETURN(const CollectionInfo info, Info(call));
     sent.lamport = info.lamport;
   } else {
-    v1::PutResponse response;
-    CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-        connection_->records(), Effect::kWrites, {"Put", name_},
-        &v1::Records::Stub::PrepareAsyncPut, request, call, &response));
+    Response response;
+    CORKSCREW_RETURN_IF_ERROR(
+        connection_->Call(connection_->records(), Effect::kWrites,
+                          {method, name_}, prepare, request, call, &response));
     CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(response, &sent)));
   }
   return Merge(std::move(sent), request.items_size(), std::move(refused));
+}
+
+absl::StatusOr<PutReply> RemoteCollection::Put(absl::Span<const PutItem> items,
+                                               const WriteOptions& options,
+                                               const CallOptions& call) {
+  return Write("Put", &v1::Records::Stub::PrepareAsyncPut, items, options,
+               call);
+}
+
+absl::StatusOr<PutReply> RemoteCollection::Patch(
+    absl::Span<const PatchItem> items, const WriteOptions& options,
+    const CallOptions& call) {
+  return Write("Patch", &v1::Records::Stub::PrepareAsyncPatch, items, options,
+               call);
 }
 
 absl::StatusOr<PutReply> RemoteCollection::Merge(
@@ -188,33 +206,6 @@ absl::StatusOr<DeleteReply> RemoteCollection::Delete(
       connection_->records(), Effect::kWrites, {"Delete", name_},
       &v1::Records::Stub::PrepareAsyncDelete, request, call, &response));
   return FromProto(response);
-}
-
-absl::StatusOr<PutReply> RemoteCollection::Patch(
-    absl::Span<const PatchItem> items, const WriteOptions& options,
-    const CallOptions& call) {
-  v1::PatchRequest request;
-  v1::PatchResponse response;
-  *request.mutable_collection() = ref_;
-  CORKSCREW_RETURN_IF_ERROR(Named(ToProto(options, request.mutable_options())));
-  std::vector<absl::Status> refused(items.size());
-  for (size_t i = 0; i < items.size(); ++i) {
-    refused[i] = NamedItem("item", i, ToProto(items[i], request.add_items()));
-    if (refused[i].ok()) continue;
-    if (!options.skip_invalid) return refused[i];
-    request.mutable_items()->RemoveLast();
-  }
-  PutReply sent;
-  if (request.items().empty() && !refused.empty()) {
-    CORKSCREW_ASSIGN_OR_RETURN(const CollectionInfo info, Info(call));
-    sent.lamport = info.lamport;
-  } else {
-    CORKSCREW_RETURN_IF_ERROR(connection_->Call(
-        connection_->records(), Effect::kWrites, {"Patch", name_},
-        &v1::Records::Stub::PrepareAsyncPatch, request, call, &response));
-    CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(response, &sent)));
-  }
-  return Merge(std::move(sent), request.items_size(), std::move(refused));
 }
 
 absl::StatusOr<DeleteMatchingReply> RemoteCollection::DeleteMatching(
@@ -340,6 +331,7 @@ absl::StatusOr<ListReply> RemoteCollection::List(
                                               request.mutable_page_token())));
   ToProto(options.fields, request.mutable_fields());
   request.set_page_size(options.page_size);
+  request.set_include_deleted(options.include_deleted);
   CORKSCREW_RETURN_IF_ERROR(connection_->Call(
       connection_->records(), Effect::kReads, {"List", name_},
       &v1::Records::Stub::PrepareAsyncList, request, call, &response));

@@ -9,10 +9,54 @@
 #include "rpc/address.h"
 #include "rpc/auth.h"
 #include "rpc/convert.h"
+#include "rpc/convert_backup.h"
 #include "rpc/grpc_lifetime.h"
+#include "rpc/limits.h"
 #include "rpc/unix_socket.h"
 
 namespace corkscrew {
+namespace {
+
+// A call of the service Backups; `has` and `part` are of the last message.
+template <typename Request, typename Response, typename Reply, typename Part>
+absl::StatusOr<Reply> Save(
+    RemoteConnection& connection, const CallName& name,
+    std::unique_ptr<grpc::ClientAsyncReader<Response>> (
+        v1::Backups::Stub::*prepare)(grpc::ClientContext*, const Request&,
+                                     grpc::CompletionQueue*),
+    absl::string_view where, const BackupOptions& options,
+    const CallOptions& call, bool (Response::*has)() const,
+    const Part& (Response::*part)() const) {
+  Request request;
+  CORKSCREW_RETURN_IF_ERROR(
+      ToProtoId("backup name", where, request.mutable_name()));
+  CallOptions either{.deadline = call.deadline};
+  if (call.cancelled != nullptr || options.cancelled != nullptr) {
+    either.cancelled = [&] {
+      return (call.cancelled != nullptr && call.cancelled()) ||
+             (options.cancelled != nullptr && options.cancelled());
+    };
+  }
+  std::optional<Part> last;
+  // What a cut-off call left is no result; nothing has to be known of it.
+  CORKSCREW_RETURN_IF_ERROR(
+      (connection.Stream<v1::Backups::Stub, Request, Response>(
+          connection.backups(), Effect::kReads, name, prepare, request, either,
+          kMaxBackupTime, [&](const Response& message) {
+            if ((message.*has)()) last = (message.*part)();
+            if (message.has_progress() && options.progress != nullptr) {
+              options.progress(FromProto(message.progress()));
+            }
+          })));
+  if (!last.has_value()) {
+    return Decoded(absl::InvalidArgumentError("there is no result"));
+  }
+  Reply reply;
+  CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(*last, &reply)));
+  return reply;
+}
+
+}  // namespace
 
 absl::Status Decoded(const absl::Status& status) {
   if (status.ok()) return status;
@@ -105,6 +149,33 @@ absl::StatusOr<DbStats> RemoteDb::Stats(const CallOptions& call) {
   DbStats stats;
   CORKSCREW_RETURN_IF_ERROR(Decoded(FromProto(response, &stats)));
   return stats;
+}
+
+absl::StatusOr<BackupContent> RemoteDb::Snapshot(absl::string_view where,
+                                                 const BackupOptions& options,
+                                                 const CallOptions& call) {
+  return Save<v1::SnapshotRequest, v1::SnapshotResponse, BackupContent>(
+      *connection_, {"Snapshot"}, &v1::Backups::Stub::PrepareAsyncSnapshot,
+      where, options, call, &v1::SnapshotResponse::has_content,
+      &v1::SnapshotResponse::content);
+}
+
+absl::StatusOr<BackupInfo> RemoteDb::Backup(absl::string_view where,
+                                            const BackupOptions& options,
+                                            const CallOptions& call) {
+  return Save<v1::BackupRequest, v1::BackupResponse, BackupInfo>(
+      *connection_, {"Backup"}, &v1::Backups::Stub::PrepareAsyncBackup, where,
+      options, call, &v1::BackupResponse::has_generation,
+      &v1::BackupResponse::generation);
+}
+
+absl::StatusOr<OffloadReply> RemoteDb::OffloadLogs(absl::string_view where,
+                                                   const BackupOptions& options,
+                                                   const CallOptions& call) {
+  return Save<v1::OffloadLogsRequest, v1::OffloadLogsResponse, OffloadReply>(
+      *connection_, {"OffloadLogs"},
+      &v1::Backups::Stub::PrepareAsyncOffloadLogs, where, options, call,
+      &v1::OffloadLogsResponse::has_logs, &v1::OffloadLogsResponse::logs);
 }
 
 absl::Status RemoteDb::Close() {

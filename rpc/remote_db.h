@@ -32,6 +32,15 @@ class RemoteDb final : public Db {
   absl::StatusOr<std::vector<CollectionInfo>> ListCollections(
       const CallOptions& call) override;
   absl::StatusOr<DbStats> Stats(const CallOptions& call) override;
+  absl::StatusOr<BackupContent> Snapshot(absl::string_view where,
+                                         const BackupOptions& options,
+                                         const CallOptions& call) override;
+  absl::StatusOr<BackupInfo> Backup(absl::string_view where,
+                                    const BackupOptions& options,
+                                    const CallOptions& call) override;
+  absl::StatusOr<OffloadReply> OffloadLogs(absl::string_view where,
+                                           const BackupOptions& options,
+                                           const CallOptions& call) override;
   absl::Status Close() override;
 
  private:

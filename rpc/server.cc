@@ -37,8 +37,8 @@ namespace {
 constexpr size_t kMaxAddresses = 16;
 
 constexpr const char* kServiceNames[] = {
-    "corkscrew.v1.Admin", "corkscrew.v1.Collections", "corkscrew.v1.History",
-    "corkscrew.v1.Records", "corkscrew.v1.Search"};
+    "corkscrew.v1.Admin",   "corkscrew.v1.Backups", "corkscrew.v1.Collections",
+    "corkscrew.v1.History", "corkscrew.v1.Records", "corkscrew.v1.Search"};
 
 constexpr const char* kWritingService = "corkscrew.v1.Records";
 
@@ -114,7 +114,8 @@ bool IsTcp(const std::string& address) {
 class NodeServer final : public Server {
  public:
   NodeServer(Db& db, const ServerOptions& options)
-      : node_(db, options.max_deadline), services_(MakeServices(node_)) {}
+      : node_(db, options.max_deadline, options.backup_directory),
+        services_(MakeServices(node_)) {}
 
   ~NodeServer() override { Drain(absl::Now() + absl::Seconds(1)); }
 
@@ -204,7 +205,7 @@ class NodeServer final : public Server {
         {GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(kMaxConnectionIdle)},
         {GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(kMaxConnectionAge)},
         {GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
-         Milliseconds(options.max_deadline)},
+         Milliseconds(std::max(options.max_deadline, kMaxBackupTime))},
         {GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepaliveTime)},
         {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveTimeout)},
         {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,

@@ -35,11 +35,14 @@ void NodeState::Drain(absl::Time deadline) {
   }
 }
 
-CallOptions ServiceCall::options() const {
+CallOptions ServiceCall::options(absl::Duration longest) const {
   const absl::Time asked = absl::FromChrono(context_.deadline());
-  return {
-      .deadline = std::min(asked, absl::Now() + node_.max_deadline()),
-      .cancelled = [context = &context_] { return context->IsCancelled(); }};
+  const absl::Time deadline = std::min(asked, absl::Now() + longest);
+  // The transport cancels what is too late; that is no cancelling of the
+  // caller.
+  return {.deadline = deadline, .cancelled = [context = &context_, deadline] {
+            return context->IsCancelled() && absl::Now() < deadline;
+          }};
 }
 
 grpc::Status ServiceCall::Run(absl::FunctionRef<absl::Status()> handler) {
@@ -102,6 +105,7 @@ absl::Status ServiceCall::CheckSize(const google::protobuf::Message& reply,
 std::vector<std::unique_ptr<grpc::Service>> MakeServices(NodeState& node) {
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(MakeAdminService(node));
+  services.push_back(MakeBackupsService(node));
   services.push_back(MakeCollectionsService(node));
   services.push_back(MakeHistoryService(node));
   services.push_back(MakeRecordsService(node));

@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -25,12 +27,16 @@ namespace corkscrew {
 // What the services of one node share. Thread-safe.
 class NodeState {
  public:
-  // Borrows `db`. `max_deadline` is of one call, or one Put of an Import.
-  NodeState(Db& db, absl::Duration max_deadline)
-      : db_(db), max_deadline_(max_deadline) {}
+  // Borrows `db`. `max_deadline` is of one call, or one Put of an Import;
+  // `backup_directory` is ServerOptions::backup_directory.
+  NodeState(Db& db, absl::Duration max_deadline, std::string backup_directory)
+      : db_(db),
+        max_deadline_(max_deadline),
+        backup_directory_(std::move(backup_directory)) {}
 
   Db& db() const { return db_; }
   absl::Duration max_deadline() const { return max_deadline_; }
+  const std::string& backup_directory() const { return backup_directory_; }
 
   // Lets work begin; Leave() must follow. Unavailable once Drain() was called.
   absl::Status Enter();
@@ -42,6 +48,7 @@ class NodeState {
  private:
   Db& db_;
   const absl::Duration max_deadline_;
+  const std::string backup_directory_;
 
   Mutex mutex_;
   CondVar idle_;
@@ -59,7 +66,9 @@ class ServiceCall {
   Db& db() const { return node_.db(); }
 
   // The caller's deadline, capped from now, and its cancellation.
-  CallOptions options() const;
+  CallOptions options() const { return options(node_.max_deadline()); }
+  // The same with another cap.
+  CallOptions options(absl::Duration longest) const;
 
   // Runs `handler` unless the node drains. Returns its outcome for the wire.
   grpc::Status Run(absl::FunctionRef<absl::Status()> handler);
@@ -97,6 +106,7 @@ class ServiceCall {
 std::vector<std::unique_ptr<grpc::Service>> MakeServices(NodeState& node);
 
 std::unique_ptr<grpc::Service> MakeAdminService(NodeState& node);
+std::unique_ptr<grpc::Service> MakeBackupsService(NodeState& node);
 std::unique_ptr<grpc::Service> MakeCollectionsService(NodeState& node);
 std::unique_ptr<grpc::Service> MakeHistoryService(NodeState& node);
 std::unique_ptr<grpc::Service> MakeRecordsService(NodeState& node);

@@ -215,6 +215,7 @@ class RecordsService final : public v1::Records::Service {
           if (request->has_fields()) {
             options.fields = FromProto(request->fields());
           }
+          options.include_deleted = request->include_deleted();
           if (request->has_page_size()) {
             options.page_size = request->page_size();
           }

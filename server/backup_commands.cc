@@ -32,21 +32,6 @@ struct Arguments {
   double keep_days = 0;
 };
 
-// Shows how far the work is, on the error stream.
-BackupOptions ShowProgress(CommandContext& context, absl::string_view what,
-                           std::shared_ptr<Progress>* progress) {
-  BackupOptions options;
-  options.progress = [&context, progress,
-                      what = std::string(what)](const BackupProgress& now) {
-    if (*progress == nullptr) {
-      *progress = std::make_shared<Progress>(context.console, what, "bytes",
-                                             now.total, context.system.now);
-    }
-    (*progress)->Update(now.bytes, now.bytes);
-  };
-  return options;
-}
-
 void WriteContent(const BackupContent& content, JsonWriter& json) {
   json.Key("uuid").String(content.uuid.ToString());
   json.Key("replica").String(content.replica.ToString());
@@ -111,7 +96,7 @@ absl::StatusOr<ExitCode> Snapshot(CommandContext& context,
     CORKSCREW_ASSIGN_OR_RETURN(
         const BackupContent content,
         db.Snapshot(arguments.where,
-                    ShowProgress(context, "snapshot", &progress)));
+                    ShowProgress(context, "snapshot", "bytes", &progress)));
     if (progress != nullptr) progress->Finish(content.bytes);
     PrintContent(absl::StrCat("snapshot ", Printable(arguments.where)), content,
                  context);
@@ -125,7 +110,8 @@ absl::StatusOr<ExitCode> Create(CommandContext& context,
     std::shared_ptr<Progress> progress;
     CORKSCREW_ASSIGN_OR_RETURN(
         const BackupInfo info,
-        db.Backup(arguments.where, ShowProgress(context, "backup", &progress)));
+        db.Backup(arguments.where,
+                  ShowProgress(context, "backup", "bytes", &progress)));
     if (progress != nullptr) progress->Finish(info.content.bytes);
     PrintGeneration(info, /*taken=*/true, context);
     return ExitCode::kOk;
@@ -145,10 +131,11 @@ absl::StatusOr<ExitCode> List(CommandContext& context,
 absl::StatusOr<ExitCode> Verify(CommandContext& context,
                                 const Arguments& arguments) {
   std::shared_ptr<Progress> progress;
-  CORKSCREW_ASSIGN_OR_RETURN(const BackupContent content,
-                             context.system.backups.verify(
-                                 arguments.where, arguments.generation,
-                                 ShowProgress(context, "verify", &progress)));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      const BackupContent content,
+      context.system.backups.verify(
+          arguments.where, arguments.generation,
+          ShowProgress(context, "verify", "bytes", &progress)));
   if (progress != nullptr) progress->Finish(content.bytes);
   PrintContent("verified", content, context);
   return ExitCode::kOk;
@@ -185,7 +172,7 @@ absl::StatusOr<ExitCode> Restore(CommandContext& context,
       const BackupContent content,
       context.system.backups.restore(
           arguments.where, arguments.generation, arguments.into,
-          ShowProgress(context, "restore", &progress)));
+          ShowProgress(context, "restore", "bytes", &progress)));
   if (progress != nullptr) progress->Finish(content.bytes);
   PrintContent(absl::StrCat("restored ", Printable(arguments.into)), content,
                context);

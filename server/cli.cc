@@ -79,6 +79,7 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   AddExportCommand(app, context);
   AddSearchCommand(app, context);
   AddBackupCommands(app, context);
+  AddLogCommands(app, context);
   AddEmbedCommand(app, context);
   AddEncodeCommand(app, context);
   AddRecallCommand(app, context);

@@ -453,6 +453,73 @@ TEST_F(CliTest, PatchSetsAndRemovesKeys) {
   EXPECT_EQ(Run({"patch", "db", "notes", "a", "--set", "[1]"}), 1);
 }
 
+TEST_F(CliTest, WhatSavesADatabaseTakesANodeOrADirectory) {
+  EXPECT_EQ(Run({"snapshot", "unix:socket", "one", "--json"}), 0);
+  EXPECT_EQ(target_.target, "unix:socket");
+  EXPECT_EQ(state_.saved_to, "one");
+  EXPECT_THAT(out_, HasSubstr("\"files\":3,\"bytes\":100"));
+  EXPECT_EQ(Run({"backup", "create", "db", "/backup/two", "--json"}), 0);
+  EXPECT_EQ(state_.saved_to, "/backup/two");
+  EXPECT_THAT(out_, StartsWith("{\"generation\":7,\"new_bytes\":40,"));
+  EXPECT_EQ(Run({"offload", "unix:socket", "logs", "--json"}), 0);
+  EXPECT_EQ(state_.saved_to, "logs");
+  EXPECT_THAT(out_, StartsWith("{\"new_ops\":5,\"new_bytes\":100,\"logs\":[{"
+                               "\"collection\":\"notes\""));
+  EXPECT_EQ(Run({"offload", "db", "logs"}), 0);
+  EXPECT_EQ(out_, "offloaded 5 ops in 100 B to logs\n");
+  EXPECT_THAT(err_, HasSubstr("offload"));  // Progress.
+  EXPECT_EQ(Run({"offload", "db"}), 2);
+  EXPECT_EQ(Run({"log"}), 2);
+  state_.failure = absl::AlreadyExistsError("it is there");
+  EXPECT_EQ(Run({"snapshot", "db", "one"}), 1);
+  EXPECT_THAT(err_, HasSubstr("it is there"));
+}
+
+TEST_F(CliTest, LogsOfAStoreAreListedVerifiedAndReplayed) {
+  const LogInfo log{.name = "notes",
+                    .lineage = 2,
+                    .position = 9,
+                    .segments = 3,
+                    .bytes = 100};
+  LogChoice chosen;
+  system_.backups.list_logs = [&](const std::string& store) {
+    EXPECT_EQ(store, "store");
+    return std::vector<LogInfo>{log, log};
+  };
+  system_.backups.verify_log = [&](const std::string& store,
+                                   const LogChoice& choice,
+                                   const BackupOptions&)
+      -> absl::StatusOr<LogInfo> {
+    chosen = choice;
+    if (store == "bad") return absl::DataLossError("it is damaged");
+    return log;
+  };
+  system_.backups.replay_log =
+      [&](const std::string& store, const LogChoice& choice, Db&,
+          const BackupOptions& options) -> absl::StatusOr<ReplayReply> {
+    EXPECT_EQ(store, "store");
+    chosen = choice;
+    options.progress({100, 200});
+    return ReplayReply{log, 7, 2};
+  };
+  EXPECT_EQ(Run({"log", "list", "store"}), 0);
+  EXPECT_THAT(out_, HasSubstr("notes"));
+  EXPECT_EQ(Run({"log", "verify", "store", "--collection", "notes", "--lineage",
+                 "2", "--json"}),
+            0);
+  EXPECT_EQ(chosen.name, "notes");
+  EXPECT_EQ(chosen.lineage, 2u);
+  EXPECT_THAT(out_, HasSubstr("\"lineage\":2,\"position\":9,\"segments\":3"));
+  EXPECT_EQ(Run({"log", "verify", "bad"}), 7);
+  EXPECT_EQ(Run({"log", "replay", "store", "new.db"}), 0);
+  EXPECT_EQ(target_.target, "new.db");
+  EXPECT_TRUE(target_.create_if_missing);
+  EXPECT_EQ(chosen.lineage, 0u);
+  EXPECT_EQ(out_, "collection notes: 7 versions written, 2 left out\n");
+  EXPECT_EQ(Run({"log", "replay", "store", "new.db", "--json"}), 0);
+  EXPECT_THAT(out_, EndsWith("\"written\":7,\"left_out\":2}\n"));
+}
+
 TEST_F(CliTest, PutTakesAnExpiry) {
   for (const auto& [text, ms] : std::vector<std::pair<std::string, int64_t>>{
            {"2030-01-31T12:00:00Z", 1896091200000},

@@ -20,8 +20,24 @@
 #include "base/status_macros.h"
 #include "corkscrew/collection.h"
 #include "corkscrew/db.h"
+#include "server/progress.h"
 
 namespace corkscrew {
+
+BackupOptions ShowProgress(CommandContext& context, absl::string_view what,
+                           absl::string_view unit,
+                           std::shared_ptr<Progress>* progress) {
+  BackupOptions options;
+  options.progress = [&context, progress, what = std::string(what),
+                      unit = std::string(unit)](const BackupProgress& now) {
+    if (*progress == nullptr) {
+      *progress = std::make_shared<Progress>(context.console, what, unit,
+                                             now.total, context.system.now);
+    }
+    (*progress)->Update(now.bytes, now.bytes);
+  };
+  return options;
+}
 
 void AddTarget(CLI::App& verb, CommandContext& context) {
   verb.add_option(

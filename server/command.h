@@ -24,6 +24,7 @@
 #include "corkscrew/db.h"
 #include "corkscrew/embedder.h"
 #include "server/console.h"
+#include "server/progress.h"
 #include "server/record_source.h"
 #include "server/target.h"
 
@@ -62,6 +63,18 @@ struct BackupSystem {
       const std::string& from, uint64_t generation,
       const std::string& directory, const BackupOptions& options)>
       restore;
+
+  // Of a store of logs in a directory.
+  std::function<absl::StatusOr<std::vector<LogInfo>>(const std::string& store)>
+      list_logs;
+  std::function<absl::StatusOr<LogInfo>(const std::string& store,
+                                        const LogChoice& choice,
+                                        const BackupOptions& options)>
+      verify_log;
+  std::function<absl::StatusOr<ReplayReply>(const std::string& store,
+                                            const LogChoice& choice, Db& db,
+                                            const BackupOptions& options)>
+      replay_log;
 };
 
 // What the commands reach the world with. A test gives its own.
@@ -100,6 +113,12 @@ struct CommandContext {
   std::function<absl::StatusOr<ExitCode>()> run = nullptr;
 };
 
+// Shows on the error stream how far a snapshot, a backup or what is like it is:
+// `*progress` is made when there is something to show. Borrows both.
+BackupOptions ShowProgress(CommandContext& context, absl::string_view what,
+                           absl::string_view unit,
+                           std::shared_ptr<Progress>* progress);
+
 // Adds the positional TARGET with --token-file, --model-dir and --timeout.
 void AddTarget(CLI::App& verb, CommandContext& context);
 
@@ -126,6 +145,29 @@ absl::StatusOr<ExitCode> WithCollection(
     CommandContext& context, absl::string_view name,
     const std::function<absl::StatusOr<ExitCode>(Collection&)>& action);
 
+// Adds a verb about one collection: TARGET, the collection's NAME (which is
+// arguments->name) and --json. Chosen, it runs `action` with the collection.
+template <typename Arguments>
+CLI::App& AddCollectionVerb(
+    CLI::App& app, const char* name, const char* what, CommandContext& context,
+    const std::shared_ptr<Arguments>& arguments,
+    absl::StatusOr<ExitCode> (*action)(const Arguments&, Collection&,
+                                       CommandContext&)) {
+  CLI::App& verb = *app.add_subcommand(name, what);
+  AddTarget(verb, context);
+  AddName(verb, arguments->name);
+  AddJson(verb, context);
+  verb.callback([&context, arguments, action] {
+    context.run = [&context, arguments, action] {
+      return WithCollection(context, arguments->name,
+                            [&](Collection& collection) {
+                              return action(*arguments, collection, context);
+                            });
+    };
+  });
+  return verb;
+}
+
 // Opens the file `path`, or takes standard input for "-".
 //   NotFound, PermissionDenied, ...  names the file
 absl::StatusOr<std::istream*> OpenInput(absl::string_view path,
@@ -141,6 +183,7 @@ void AddImportV1Command(CLI::App& app, CommandContext& context);
 void AddSearchCommand(CLI::App& app, CommandContext& context);
 void AddEmbedCommand(CLI::App& app, CommandContext& context);
 void AddBackupCommands(CLI::App& app, CommandContext& context);
+void AddLogCommands(CLI::App& app, CommandContext& context);
 void AddEncodeCommand(CLI::App& app, CommandContext& context);
 void AddBenchCommand(CLI::App& app, CommandContext& context);
 void AddRecallCommand(CLI::App& app, CommandContext& context);

@@ -40,6 +40,7 @@ absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
                        const std::function<std::string()>& wait_for_stop) {
   ServerOptions server_options;
   server_options.addresses = options.listen;
+  server_options.backup_directory = options.backup_directory;
   if (!options.token_file.empty()) {
     CORKSCREW_ASSIGN_OR_RETURN(server_options.token,
                                ReadTokenFile(options.token_file));

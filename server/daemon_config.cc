@@ -124,8 +124,8 @@ std::vector<DaemonOption> MakeTable() {
        "Required with a TCP address",
        Text(&DaemonOptions::token_file)},
       {"backup-dir", "DIR", DaemonValue::kText, "",
-       "Directory below which clients may have snapshots and backups made; "
-       "without it they may not",
+       "Directory below which clients may have snapshots, backups and logs "
+       "saved; without it they may not",
        Text(&DaemonOptions::backup_directory)},
       {"model-dir", "DIR", DaemonValue::kText, "",
        "Where to look for models first; then CORKSCREW_MODEL_DIR and the "

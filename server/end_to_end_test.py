@@ -320,6 +320,67 @@ class EndToEndTest(unittest.TestCase):
             self.assertEqual(last["vector"], [1, 3999 - (3999 - 3) % 37,
                                               (3999 - (3999 - 3) % 37) % 5])
 
+    def test_a_node_saves_below_its_directory(self):
+        saved = self.dir / "saved"
+        saved.mkdir()
+        node = self.node(self.dir / "db", CORKSCREWD_BACKUP_DIR=str(saved))
+        options = ["--token-file", self.token]
+        run("collection", "create", node.address, "c", "--dim", 2, *options)
+        run("import", node.address, "c", "-", *options,
+            stdin='{"id":"a","vector":[1,2],"text":"one"}\n'
+                  '{"id":"b","vector":[2,1]}\n{"id":"b","deleted":true}\n')
+
+        def saves(*arguments):
+            """Calls it on the node's address, or on the directory it holds."""
+            target = [node.address, *options]
+            if len(arguments) == 4:
+                target, arguments = [self.dir / "db"], arguments[:3]
+            verb = arguments[:-1]
+            return json.loads(run(*verb, target[0], arguments[-1], "--json",
+                                  *target[1:])[0])
+
+        snapshot = saves("snapshot", "one")
+        self.assertEqual(snapshot["collections"][0]["lamport"], 2)
+        self.assertEqual(saves("backup", "create", "repository")["generation"],
+                         1)
+        self.assertEqual(saves("backup", "create", "repository",
+                               "by directory")["generation"], 2)
+        log = saves("offload", "logs")
+        self.assertEqual((log["new_ops"], log["logs"][0]["position"]), (3, 3))
+        self.assertEqual(saves("offload", "logs")["new_ops"], 0)
+        for bad in ("../out", "/tmp/out", ".hidden"):
+            _, err = run("snapshot", node.address, bad, *options, code=1)
+            self.assertIn("is no name for a backup", err)
+        (saved / "link").symlink_to("/tmp")
+        run("backup", "create", node.address, "link", *options, code=1)
+        run("snapshot", node.address, "one", *options, code=1)
+
+        want, _ = run("get", node.address, "c", "a", "--json",
+                      "--with-vectors", *options)
+        node.stop()
+        run("backup", "verify", saved / "repository", "--generation", 1)
+        run("restore", saved / "repository", self.dir / "restored")
+        run("restore", saved / "one", self.dir / "from-snapshot")
+        run("log", "verify", saved / "logs")
+        listed = json.loads(run("log", "list", saved / "logs", "--json")[0])
+        self.assertEqual(listed, log["logs"][0])
+        replayed = json.loads(run("log", "replay", saved / "logs",
+                                  self.dir / "replayed", "--json")[0])
+        self.assertEqual((replayed["written"], replayed["left_out"]), (3, 0))
+        for copy in ("restored", "from-snapshot", "replayed"):
+            got, _ = run("get", self.dir / copy, "c", "a", "--json",
+                         "--with-vectors")
+            self.assertEqual(json.loads(got)["vector"],
+                             json.loads(want)["vector"])
+            self.assertEqual(json.loads(got)["lamport"],
+                             json.loads(want)["lamport"])
+            history = run("history", self.dir / copy, "c", "b", "--json")[0]
+            self.assertEqual(len(history.splitlines()), 2)
+
+        plain = self.node(self.dir / "plain")
+        _, err = run("snapshot", plain.address, "one", *options, code=1)
+        self.assertIn("--backup-dir", err)
+
     def test_a_node_is_configured_by_a_file(self):
         config = self.dir / "node.toml"
         config.write_text(f'data = "{self.dir}/db"\nlisten = "127.0.0.1:0"\n'

@@ -199,13 +199,14 @@ class Exporter {
     return absl::OkStatus();
   }
 
-  // Writes every version that the live records of `at` had until then, in the
+  // Writes every version until `at` of all records, deleted ones too, in the
   // order of versions; `runs` is where to sort.
   absl::Status RunHistory(std::optional<Moment> at, const std::string& runs) {
     VersionSorter sorter(FileSystem::Real(), runs, kSortBytes);
     ListOptions options;
     options.at = at;
     options.fields = {.vector = false, .text = false, .metadata = false};
+    options.include_deleted = true;
     options.page_size = kMaxPageSize;
     do {
       CORKSCREW_ASSIGN_OR_RETURN(ListReply reply, collection_.List(options));
@@ -355,12 +356,7 @@ absl::StatusOr<ExitCode> Export(const Arguments& arguments,
     context.console.out << HumanCount(exporter.records())
                         << " records of lamport " << exporter.at() << '\n';
   }
-  if (!arguments.history) return ExitCode::kOk;
-  CORKSCREW_ASSIGN_OR_RETURN(const CollectionStats stats, collection.Stats());
-  if (stats.tombstones == 0) return ExitCode::kOk;
-  context.console.err << "warning: " << HumanCount(stats.tombstones)
-                      << " deleted records and their versions are left out\n";
-  return ExitCode::kBadLines;
+  return ExitCode::kOk;
 }
 
 }  // namespace
@@ -388,8 +384,8 @@ void AddExportCommand(CLI::App& app, CommandContext& context) {
       ->type_name("LAMPORT")
       ->check(Decimal());
   verb.add_flag("--history", arguments->history,
-                "All versions of the live records, oldest first; jsonl only. "
-                "Exit code 3 if there are deleted records, which are left out");
+                "All versions of all records, deleted ones too, oldest first; "
+                "jsonl only");
   AddJson(verb, context);
   verb.footer(
       "Writes meanwhile do not show: all records are of one moment. What is "

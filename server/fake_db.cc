@@ -307,12 +307,47 @@ class FakeDb : public Db {
     return DbStats();
   }
 
+  // They say half-way and the end of 100 bytes.
+  absl::StatusOr<BackupContent> Snapshot(absl::string_view where,
+                                         const BackupOptions& options,
+                                         const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(Save(where, options));
+    return BackupContent{.files = 3, .bytes = 100};
+  }
+  absl::StatusOr<BackupInfo> Backup(absl::string_view where,
+                                    const BackupOptions& options,
+                                    const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(Save(where, options));
+    return BackupInfo{7, {.files = 3, .bytes = 100}, 40};
+  }
+  absl::StatusOr<OffloadReply> OffloadLogs(absl::string_view where,
+                                           const BackupOptions& options,
+                                           const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(Save(where, options));
+    return OffloadReply{.new_ops = 5,
+                        .new_bytes = 100,
+                        .logs = {{.name = "notes",
+                                  .lineage = 1,
+                                  .position = 9,
+                                  .segments = 2,
+                                  .bytes = 180}}};
+  }
+
   absl::Status Close() override {
     state_.closed = true;
     return state_.close_failure;
   }
 
  private:
+  absl::Status Save(absl::string_view where, const BackupOptions& options) {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    state_.saved_to = std::string(where);
+    if (options.progress == nullptr) return absl::OkStatus();
+    options.progress({50, 100});
+    options.progress({100, 100});
+    return absl::OkStatus();
+  }
+
   FakeState& state_;
 };
 

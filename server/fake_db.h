@@ -36,6 +36,7 @@ struct FakeState {
   std::optional<Moment> moment = {};
   std::map<std::string, TagInfo> tags = {};
   Retention retention = {};
+  std::string saved_to = {};  // Of a snapshot, a backup, a store of logs.
 
   absl::Status failure = absl::OkStatus();  // Answer of every call if not OK.
   absl::Status close_failure = absl::OkStatus();

@@ -33,27 +33,6 @@ struct Arguments {
   bool yes = false;
 };
 
-using Action = absl::StatusOr<ExitCode> (*)(const Arguments&, Collection&,
-                                            CommandContext&);
-
-CLI::App& AddVerb(CLI::App& app, const char* name, const char* what,
-                  CommandContext& context,
-                  const std::shared_ptr<Arguments>& arguments, Action action) {
-  CLI::App& verb = *app.add_subcommand(name, what);
-  AddTarget(verb, context);
-  AddName(verb, arguments->name);
-  AddJson(verb, context);
-  verb.callback([&context, arguments, action] {
-    context.run = [&context, arguments, action] {
-      return WithCollection(context, arguments->name,
-                            [&](Collection& collection) {
-                              return action(*arguments, collection, context);
-                            });
-    };
-  });
-  return verb;
-}
-
 std::string Utc(int64_t wall_ms) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMillis(wall_ms),
                           absl::UTCTimeZone());
@@ -232,8 +211,8 @@ void AddTagCommands(CLI::App& app, CommandContext& context) {
       "--at tag:TAG.\n"
       "Example: corkscrew tag create notes.db notes before-cleanup");
   auto arguments = std::make_shared<Arguments>();
-  CLI::App& create =
-      AddVerb(group, "create", "Name a moment", context, arguments, &CreateTag);
+  CLI::App& create = AddCollectionVerb(group, "create", "Name a moment",
+                                       context, arguments, &CreateTag);
   AddTagName(create, *arguments);
   AddMoment(create, arguments->at,
             "The moment: a Lamport time, 2026-01-31T12:00:00Z or tag:NAME; "
@@ -241,12 +220,13 @@ void AddTagCommands(CLI::App& app, CommandContext& context) {
   create.footer("Example: corkscrew tag create notes.db notes v1 --at 17");
 
   arguments = std::make_shared<Arguments>();
-  AddVerb(group, "list", "List the tags", context, arguments, &ListTags)
+  AddCollectionVerb(group, "list", "List the tags", context, arguments,
+                    &ListTags)
       .footer("Example: corkscrew tag list notes.db notes");
 
   arguments = std::make_shared<Arguments>();
-  CLI::App& remove =
-      AddVerb(group, "delete", "Forget a tag", context, arguments, &DeleteTag);
+  CLI::App& remove = AddCollectionVerb(group, "delete", "Forget a tag", context,
+                                       arguments, &DeleteTag);
   AddTagName(remove, *arguments);
   remove.footer("Example: corkscrew tag delete notes.db notes v1");
 }
@@ -259,8 +239,9 @@ void AddRetentionCommands(CLI::App& app, CommandContext& context) {
       "A version goes when a rule says so, unless it is current or tagged.\n"
       "Example: corkscrew retention set notes.db notes --keep-for 30d");
   auto arguments = std::make_shared<Arguments>();
-  CLI::App& set = AddVerb(group, "set", "Set the rules; both replace the old",
-                          context, arguments, &SetRetention);
+  CLI::App& set =
+      AddCollectionVerb(group, "set", "Set the rules; both replace the old",
+                        context, arguments, &SetRetention);
   set.add_option("--keep-versions", arguments->keep_versions,
                  "Newest versions of each record that stay; 0: all")
       ->type_name("N")
@@ -281,12 +262,13 @@ void AddRetentionCommands(CLI::App& app, CommandContext& context) {
       "--keep-for 30d");
 
   arguments = std::make_shared<Arguments>();
-  AddVerb(group, "show", "Show the rules", context, arguments, &ShowRetention)
+  AddCollectionVerb(group, "show", "Show the rules", context, arguments,
+                    &ShowRetention)
       .footer("Example: corkscrew retention show notes.db notes");
 
   arguments = std::make_shared<Arguments>();
-  AddVerb(group, "apply", "Remove now what the rules allow to remove", context,
-          arguments, &ApplyRetention)
+  AddCollectionVerb(group, "apply", "Remove now what the rules allow to remove",
+                    context, arguments, &ApplyRetention)
       .footer("Example: corkscrew retention apply notes.db notes");
 }
 
@@ -296,9 +278,9 @@ void AddHistoryCommands(CLI::App& app, CommandContext& context) {
   AddTagCommands(app, context);
   AddRetentionCommands(app, context);
   const auto arguments = std::make_shared<Arguments>();
-  CLI::App& purge =
-      AddVerb(app, "purge", "Remove records and all their versions for good",
-              context, arguments, &Purge);
+  CLI::App& purge = AddCollectionVerb(
+      app, "purge", "Remove records and all their versions for good", context,
+      arguments, &Purge);
   purge.add_option("ID...", arguments->ids, "Ids of the records")
       ->type_name("")
       ->required();

@@ -79,20 +79,43 @@ absl::StatusOr<Moment> ParseMoment(absl::string_view text) {
 }
 
 absl::StatusOr<absl::Duration> ParseDurationArgument(absl::string_view text) {
-  for (const auto& [unit, seconds] : kUnits) {
-    if (text.empty() || text.back() != unit) continue;
-    const absl::string_view digits = text.substr(0, text.size() - 1);
-    int64_t count;
-    if (!IsDecimal(digits) || !absl::SimpleAtoi(digits, &count) ||
-        count > kLongestSeconds / seconds) {
-      break;
-    }
-    return absl::Seconds(count * seconds);
-  }
-  return absl::InvalidArgumentError(
+  const absl::Status bad = absl::InvalidArgumentError(
       absl::StrCat("\"", absl::CHexEscape(text),
-                   "\" is not a duration below 100 years like 90s, 15m, 1h, "
-                   "30d, 2w or 1y"));
+                   "\" is not a duration of at most 100 years like 90s, 15m, "
+                   "1h30m, 30d, 2w or 1y"));
+  if (text.empty()) return bad;
+  int64_t total = 0;
+  auto unit = kUnits.begin();
+  while (!text.empty()) {
+    const size_t digits = text.find_first_not_of("0123456789");
+    int64_t count;
+    if (digits == absl::string_view::npos ||
+        !absl::SimpleAtoi(text.substr(0, digits), &count)) {
+      return bad;
+    }
+    // Each unit once, none larger after a smaller one.
+    while (unit != kUnits.end() && unit->first != text[digits]) ++unit;
+    if (unit == kUnits.end() ||
+        count > (kLongestSeconds - total) / unit->second) {
+      return bad;
+    }
+    total += count * unit->second;
+    ++unit;
+    text.remove_prefix(digits + 1);
+  }
+  return absl::Seconds(total);
+}
+
+absl::StatusOr<absl::Time> ParseTimeOrDelay(absl::string_view text,
+                                            absl::Time now) {
+  const absl::StatusOr<absl::Time> time = ParseTimeArgument(text);
+  if (time.ok()) return time;
+  const absl::StatusOr<absl::Duration> delay = ParseDurationArgument(text);
+  if (delay.ok() && *delay > absl::ZeroDuration()) return now + *delay;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", absl::CHexEscape(text),
+      "\" is neither a time like 2030-01-31T12:00:00Z nor a time from now like "
+      "90s, 1h30m or 30d"));
 }
 
 std::string DurationText(absl::Duration duration) {

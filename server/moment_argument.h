@@ -23,9 +23,15 @@ absl::StatusOr<Moment> ParseMoment(absl::string_view text);
 //   InvalidArgument  not an RFC 3339 time with its zone
 absl::StatusOr<absl::Time> ParseTimeArgument(absl::string_view text);
 
-// A whole number and a unit: s, m, h, d (24 hours), w or y (365 days); "30d".
-//   InvalidArgument  something else, or 100 years and more
+// Whole numbers with units, the largest unit first: y (365 days), w, d (24
+// hours), h, m and s; "30d", "1h30m".
+//   InvalidArgument  something else, or more than 100 years
 absl::StatusOr<absl::Duration> ParseDurationArgument(absl::string_view text);
+
+// A time as ParseTimeArgument() takes it, or a duration from `now` on.
+//   InvalidArgument  none of these, or a duration of 0
+absl::StatusOr<absl::Time> ParseTimeOrDelay(absl::string_view text,
+                                            absl::Time now);
 
 // "30d", in the largest unit that fits.
 std::string DurationText(absl::Duration duration);

@@ -37,7 +37,7 @@ TEST(MomentArgumentTest, AnythingElseIsNoMoment) {
   }
 }
 
-TEST(MomentArgumentTest, DurationsAreWholeNumbersOfAUnit) {
+TEST(MomentArgumentTest, DurationsAreWholeNumbersWithUnits) {
   EXPECT_EQ(*ParseDurationArgument("90s"), absl::Seconds(90));
   EXPECT_EQ(*ParseDurationArgument("15m"), absl::Minutes(15));
   EXPECT_EQ(*ParseDurationArgument("1h"), absl::Hours(1));
@@ -45,12 +45,30 @@ TEST(MomentArgumentTest, DurationsAreWholeNumbersOfAUnit) {
   EXPECT_EQ(*ParseDurationArgument("2w"), absl::Hours(336));
   EXPECT_EQ(*ParseDurationArgument("1y"), absl::Hours(8760));
   EXPECT_EQ(*ParseDurationArgument("0s"), absl::ZeroDuration());
+  EXPECT_EQ(*ParseDurationArgument("1h30m"), absl::Minutes(90));
+  EXPECT_EQ(*ParseDurationArgument("1y2w3d4h5m6s"),
+            absl::Hours(8760 + 336 + 72 + 4) + absl::Seconds(306));
+  EXPECT_EQ(*ParseDurationArgument("100y"), absl::Hours(876'000));
   for (const absl::string_view text :
-       {"", "1", "d", "-1d", "1.5h", "1h30m", "101y", "99999999999999999999s",
-        "1 d", "inf"}) {
+       {"", "1", "d", "-1d", "1.5h", "30m1h", "1h1h", "1h30", "h", "101y",
+        "100y1s", "99999999999999999999s", "1 d", "inf"}) {
     EXPECT_THAT(ParseDurationArgument(text),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr("not a duration")))
+        << text;
+  }
+}
+
+TEST(MomentArgumentTest, AnExpiryIsATimeOrADurationFromNow) {
+  const absl::Time now = absl::UnixEpoch();
+  EXPECT_EQ(*ParseTimeOrDelay("1h30m", now), now + absl::Minutes(90));
+  EXPECT_EQ(*ParseTimeOrDelay("2w", now), now + absl::Hours(336));
+  EXPECT_EQ(*ParseTimeOrDelay("1970-01-02T00:00:00Z", now),
+            now + absl::Hours(24));
+  for (const absl::string_view text : {"", "0s", "-1s", "soon", "1.5h"}) {
+    EXPECT_THAT(ParseTimeOrDelay(text, now),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("neither a time")))
         << text;
   }
 }

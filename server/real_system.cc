@@ -81,6 +81,17 @@ BackupSystem RealBackups() {
     return RestoreBackup(*DirectoryBackupStore(from), generation, directory,
                          options);
   };
+  backups.list_logs = [](const std::string& store) {
+    return ListLogs(*DirectoryBackupStore(store));
+  };
+  backups.verify_log = [](const std::string& store, const LogChoice& choice,
+                          const BackupOptions& options) {
+    return VerifyLog(*DirectoryBackupStore(store), choice, options);
+  };
+  backups.replay_log = [](const std::string& store, const LogChoice& choice,
+                          Db& db, const BackupOptions& options) {
+    return ReplayLog(*DirectoryBackupStore(store), choice, db, options);
+  };
   return backups;
 }
 

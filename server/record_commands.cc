@@ -61,28 +61,6 @@ struct Arguments {
   }
 };
 
-using Action = absl::StatusOr<ExitCode> (*)(const Arguments&, Collection&,
-                                            CommandContext&);
-
-// Adds TARGET and NAME and what every verb here has, and runs `action`.
-CLI::App& AddVerb(CLI::App& app, const char* name, const char* what,
-                  CommandContext& context,
-                  const std::shared_ptr<Arguments>& arguments, Action action) {
-  CLI::App& verb = *app.add_subcommand(name, what);
-  AddTarget(verb, context);
-  AddName(verb, arguments->name);
-  AddJson(verb, context);
-  verb.callback([&context, arguments, action] {
-    context.run = [&context, arguments, action] {
-      return WithCollection(context, arguments->name,
-                            [&](Collection& collection) {
-                              return action(*arguments, collection, context);
-                            });
-    };
-  });
-  return verb;
-}
-
 void AddAt(CLI::App& verb, Arguments& arguments) {
   AddMoment(verb, arguments.at,
             "Answer as of this moment instead of now: a Lamport time, "
@@ -166,31 +144,6 @@ void PrintPage(const std::vector<StoredRecord>& records,
   }
 }
 
-// "2030-01-31T12:00:00Z", or a time from now: "90s", "12h", "30d".
-absl::StatusOr<int64_t> ParseExpiry(const std::string& text, absl::Time now) {
-  absl::Time time;
-  std::string error;
-  if (absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
-    return absl::ToUnixMillis(time);
-  }
-  absl::Duration duration;
-  absl::string_view days = text;
-  int64_t count = 0;
-  if (absl::ConsumeSuffix(&days, "d") && absl::SimpleAtoi(days, &count)) {
-    duration = absl::Hours(24) * count;
-  } else if (!absl::ParseDuration(text, &duration)) {
-    duration = absl::ZeroDuration();
-  }
-  if (duration <= absl::ZeroDuration() ||
-      duration > absl::Hours(24) * 365 * 1000) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--expires \"", text,
-                     "\": want a time like 2030-01-31T12:00:00Z, or one from "
-                     "now like 90s, 12h or 30d"));
-  }
-  return absl::ToUnixMillis(now + duration);
-}
-
 // Lamport time and version of a reply about a record.
 void WriteVersion(Lamport lamport, const PutOutcome& outcome,
                   JsonWriter& json) {
@@ -210,9 +163,13 @@ absl::StatusOr<ExitCode> Put(const Arguments& arguments, Collection& collection,
   item.record.text = arguments.text;
   item.record.metadata = &metadata;
   if (!arguments.expires.empty()) {
-    CORKSCREW_ASSIGN_OR_RETURN(
-        item.record.expires_ms,
-        ParseExpiry(arguments.expires, context.system.now()));
+    const absl::StatusOr<absl::Time> expires =
+        ParseTimeOrDelay(arguments.expires, context.system.now());
+    if (!expires.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--expires ", expires.status().message()));
+    }
+    item.record.expires_ms = absl::ToUnixMillis(*expires);
   }
   CORKSCREW_ASSIGN_OR_RETURN(item.if_version, Condition(arguments));
   CORKSCREW_ASSIGN_OR_RETURN(const PutReply reply,
@@ -409,8 +366,8 @@ void AddIds(CLI::App& verb, Arguments& arguments) {
 
 void AddRecordCommands(CLI::App& app, CommandContext& context) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App& put =
-      AddVerb(app, "put", "Write one record", context, arguments, &Put);
+  CLI::App& put = AddCollectionVerb(app, "put", "Write one record", context,
+                                    arguments, &Put);
   AddId(put, *arguments);
   put.add_option("TEXT", arguments->text, "Its text")
       ->type_name("")
@@ -430,17 +387,17 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
       "--metadata '{\"done\": false}'");
 
   arguments = std::make_shared<Arguments>();
-  CLI::App& get =
-      AddVerb(app, "get", "Print records by id", context, arguments, &Get);
+  CLI::App& get = AddCollectionVerb(app, "get", "Print records by id", context,
+                                    arguments, &Get);
   AddIds(get, *arguments);
   AddAt(get, *arguments);
   AddVectors(get, *arguments);
   get.footer("Example: corkscrew get notes.db notes n1 n2 --json");
 
   arguments = std::make_shared<Arguments>();
-  CLI::App& remove =
-      AddVerb(app, "delete", "Delete records by id, or all that match a filter",
-              context, arguments, &Delete);
+  CLI::App& remove = AddCollectionVerb(
+      app, "delete", "Delete records by id, or all that match a filter",
+      context, arguments, &Delete);
   remove.add_option("ID...", arguments->ids, "Ids of the records")
       ->type_name("");
   remove
@@ -459,8 +416,9 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
   });
 
   arguments = std::make_shared<Arguments>();
-  CLI::App& patch = AddVerb(app, "patch", "Change the metadata of records",
-                            context, arguments, &Patch);
+  CLI::App& patch =
+      AddCollectionVerb(app, "patch", "Change the metadata of records", context,
+                        arguments, &Patch);
   AddIds(patch, *arguments);
   patch
       .add_option("--set", arguments->set,
@@ -477,16 +435,17 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
       "--remove draft");
 
   arguments = std::make_shared<Arguments>();
-  CLI::App& history = AddVerb(app, "history", "Print all versions of a record",
-                              context, arguments, &History);
+  CLI::App& history =
+      AddCollectionVerb(app, "history", "Print all versions of a record",
+                        context, arguments, &History);
   AddId(history, *arguments);
   AddPages(history, *arguments);
   AddVectors(history, *arguments);
   history.footer("Example: corkscrew history notes.db notes n1");
 
   arguments = std::make_shared<Arguments>();
-  CLI::App& list = AddVerb(app, "list", "Print records by id, in pages",
-                           context, arguments, &List);
+  CLI::App& list = AddCollectionVerb(
+      app, "list", "Print records by id, in pages", context, arguments, &List);
   AddFilter(list, *arguments);
   AddPages(list, *arguments);
   AddAt(list, *arguments);
@@ -497,8 +456,8 @@ void AddRecordCommands(CLI::App& app, CommandContext& context) {
       "Example: corkscrew list notes.db notes --filter 'done = false'");
 
   arguments = std::make_shared<Arguments>();
-  CLI::App& count =
-      AddVerb(app, "count", "Count records", context, arguments, &Count);
+  CLI::App& count = AddCollectionVerb(app, "count", "Count records", context,
+                                      arguments, &Count);
   AddFilter(count, *arguments);
   AddAt(count, *arguments);
   count.footer(

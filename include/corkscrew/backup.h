@@ -2,7 +2,7 @@
 #define CORKSCREW_BACKUP_H_
 
 // Snapshots, backups and restore (docs/storage_format.md, "Snapshots and
-// backups").
+// backups"); logs kept elsewhere ("Stores of logs").
 //
 // A snapshot is a directory with all files of a database at one moment. Its
 // files are hard links where the file system allows: fast and small, but on the
@@ -27,10 +27,12 @@
 
 namespace corkscrew {
 
-// How far a snapshot, backup, verification or restore is.
+class Db;
+
+// How far a snapshot, backup, verification, restore or replay is.
 struct BackupProgress {
   uint64_t bytes = 0;  // Read, hashed or copied so far,
-  uint64_t total = 0;  // of this many in this step.
+  uint64_t total = 0;  // of this many in this step. OffloadLogs(): ops.
 };
 
 struct BackupOptions {
@@ -152,6 +154,66 @@ absl::StatusOr<BackupContent> RestoreBackup(BackupStore& repository,
 absl::StatusOr<BackupContent> RestoreSnapshot(
     absl::string_view snapshot, absl::string_view path,
     const BackupOptions& options = {});
+
+// The log of a collection in a store of logs: every write in the order in which
+// the database applied it, with what it wrote. It is cut into segments that
+// continue each other and are never changed. Where a segment can not continue
+// the one before, because the database was restored or lost something, a new
+// lineage begins, which has all that there is from the first write on.
+struct LogInfo {
+  std::string name = {};  // Of the collection.
+  Uuid uuid = {};
+  uint64_t lineage = 0;  // From 1; larger is newer.
+  // Of its last op in the store; ops have the positions 1, 2, ...
+  uint64_t position = 0;
+  uint64_t segments = 0;
+  uint64_t bytes = 0;  // Of the segments.
+};
+
+// What Db::OffloadLogs() did.
+struct OffloadReply {
+  uint64_t new_ops = 0;
+  uint64_t new_bytes = 0;
+  std::vector<LogInfo> logs = {};  // Of all collections that have ops, by name.
+};
+
+// The logs of a store by name, UUID and lineage. Their segments are not read to
+// the end.
+//   NotFound  there is no store of logs
+//   DataLoss  the first segment of a log is damaged; names it
+absl::StatusOr<std::vector<LogInfo>> ListLogs(BackupStore& store);
+
+// Which log to read.
+struct LogChoice {
+  std::string name = {};  // Of the collection; empty: the store has only one.
+  uint64_t lineage = 0;  // 0: the newest, of the newest collection of the name.
+};
+
+// Reads a whole log and compares all hashes.
+//   NotFound         no such log
+//   InvalidArgument  no name, but several collections
+//   DataLoss         a segment is missing or damaged; names it
+absl::StatusOr<LogInfo> VerifyLog(BackupStore& store, const LogChoice& choice,
+                                  const BackupOptions& options = {});
+
+struct ReplayReply {
+  LogInfo log = {};
+  uint64_t written = 0;  // Versions, tombstones too.
+  // Versions that the log has no content of, because retention had removed it
+  // before, or because the log says that they were purged.
+  uint64_t left_out = 0;
+};
+
+// Makes the collection of a log in `db`, from its first write to its last: all
+// versions in their order. Everything is verified before the first write. As
+// long as nothing was left out, Lamport times are those of the log; wall times
+// are of now. If it fails, the collection is dropped.
+//   AlreadyExists       `db` has a collection of that name
+//   FailedPrecondition  `db` has another model under its name
+//   or an error of VerifyLog(), CreateCollection(), Put() and Delete()
+absl::StatusOr<ReplayReply> ReplayLog(BackupStore& store,
+                                      const LogChoice& choice, Db& db,
+                                      const BackupOptions& options = {});
 
 }  // namespace corkscrew
 

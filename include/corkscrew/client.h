@@ -15,7 +15,8 @@ namespace corkscrew {
 
 struct ClientOptions {
   std::string token = {};  // Bearer token of the node; not for "unix:PATH".
-  // Time limit of a call without CallOptions::deadline.
+  // Time limit of a call without CallOptions::deadline; snapshots and what else
+  // fills a directory get an hour.
   absl::Duration timeout = absl::Seconds(30);
 };
 

@@ -170,6 +170,10 @@ struct ListOptions {
   Filter filter = {};
   std::optional<Moment> at = std::nullopt;  // Ignored with a page token.
   Fields fields = {};
+  // Also records that were deleted at that moment, as tombstones, and expired
+  // ones, as they were; a tombstone has no metadata for the filter. Must be the
+  // same for all pages.
+  bool include_deleted = false;
   size_t page_size = 100;  // 1..kMaxPageSize.
   // From the reply before; empty starts. Tokens hold the moment of the first
   // page, so that writes do not shift pages. Opaque.
@@ -336,7 +340,7 @@ class Collection {
       absl::string_view id, const HistoryOptions& options = {},
       const CallOptions& call = {}) const = 0;
 
-  // Returns live records by id, in pages.
+  // Returns live records by id, in pages; others only if asked for.
   //   InvalidArgument  page_size, a bad or foreign token, a malformed filter
   virtual absl::StatusOr<ListReply> List(
       const ListOptions& options = {}, const CallOptions& call = {}) const = 0;

@@ -157,24 +157,31 @@ class Db {
   // below the directory that the node was given for backups.
   //   AlreadyExists       it exists
   //   FailedPrecondition  opened read-only; a node without such a directory
+  //   InvalidArgument     on a node: not a name
   virtual absl::StatusOr<BackupContent> Snapshot(
       absl::string_view where, const BackupOptions& options = {},
-      const CallOptions& call = {}) {
-    (void)where, (void)options, (void)call;
-    return absl::UnimplementedError("Snapshot");
-  }
+      const CallOptions& call = {}) = 0;
 
   // Adds a generation with everything written before to the repository in the
   // directory `where`, which is made if there is none; only files that it does
   // not have yet are copied. On a node, a name as with Snapshot().
   //   FailedPrecondition  opened read-only; a node without such a directory;
   //                       another process uses the repository
+  //   InvalidArgument     on a node: not a name
   virtual absl::StatusOr<BackupInfo> Backup(absl::string_view where,
                                             const BackupOptions& options = {},
-                                            const CallOptions& call = {}) {
-    (void)where, (void)options, (void)call;
-    return absl::UnimplementedError("Backup");
-  }
+                                            const CallOptions& call = {}) = 0;
+
+  // Adds to the store of logs in the directory `where`, which is made if there
+  // is none, what the logs of all collections have more than it: segments that
+  // are never changed (corkscrew/backup.h). Only what survives a power loss is
+  // sealed. Idempotent. On a node, a name as with Snapshot().
+  //   FailedPrecondition  opened read-only; a node without such a directory;
+  //                       another process uses the store
+  //   InvalidArgument     on a node: not a name
+  virtual absl::StatusOr<OffloadReply> OffloadLogs(
+      absl::string_view where, const BackupOptions& options = {},
+      const CallOptions& call = {}) = 0;
 
   // For servers: tells processes that find the directory locked where this one
   // serves it. Replaces what was said before; none: nowhere.

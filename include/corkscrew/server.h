@@ -24,7 +24,12 @@ struct ServerOptions {
   // 16..256 printable ASCII characters without spaces. Required with a TCP
   // address. Only the standard health service answers without it.
   std::string token = {};
-  // Longest deadline of a call; one without a deadline gets this one.
+  // Directory below which clients may have snapshots, backups and stores of
+  // logs made, each under a name of one component; links in it are not
+  // followed. Empty: they may not.
+  std::string backup_directory = {};
+  // Longest deadline of a call; one without a deadline gets this one. Snapshots
+  // and what else fills a directory may take an hour.
   absl::Duration max_deadline = absl::Minutes(5);
 };
 

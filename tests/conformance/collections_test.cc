@@ -14,6 +14,7 @@
 namespace corkscrew::testing {
 namespace {
 
+using ::testing::_;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -248,6 +249,33 @@ TEST_P(CollectionsTest, AfterCloseEveryCallFailsAndCloseIsIdempotent) {
   CollectionOptions options;
   options.dim = 2;
   EXPECT_THAT(db().CreateCollection("more", options), closed);
+  EXPECT_THAT(db().Snapshot(Where("s")), closed);
+  EXPECT_THAT(db().Backup(Where("b")), closed);
+  EXPECT_THAT(db().OffloadLogs(Where("l")), closed);
+}
+
+TEST_P(CollectionsTest, OpenedForReadingItSaysSoAndTakesNoWrites) {
+  auto points = Vectors("points", 2);
+  ASSERT_THAT(PutVector(*points, "a", {1, 0}), IsOk());
+  EXPECT_EQ(db().Stats()->state, DbState::kWritable);
+  RestartForReading();
+  const auto stats = db().Stats();
+  ASSERT_THAT(stats, IsOk());
+  EXPECT_EQ(stats->state, DbState::kReadOnly);
+  EXPECT_NE(stats->state_reason, "");
+  points = *db().OpenCollection("points");
+  EXPECT_EQ(*points->Count(), 1u);
+  EXPECT_EQ(points->Search(Query::Vector({1, 0}))->hits.size(), 1u);
+  const auto refused = StatusIs(absl::StatusCode::kFailedPrecondition, _);
+  EXPECT_THAT(PutVector(*points, "b", {1, 0}), refused);
+  EXPECT_THAT(DeleteId(*points, "a"), refused);
+  EXPECT_THAT(points->Purge({"a"}), refused);
+  EXPECT_THAT(points->CreateTag("t"), refused);
+  EXPECT_THAT(points->SetRetention({}), refused);
+  EXPECT_THAT(db().DropCollection("points"), refused);
+  EXPECT_THAT(db().Snapshot(Where("s")), refused);
+  EXPECT_THAT(db().Backup(Where("b")), refused);
+  EXPECT_THAT(db().OffloadLogs(Where("l")), refused);
 }
 
 INSTANTIATE_TEST_SUITE_P(Db, CollectionsTest,

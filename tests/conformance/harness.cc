@@ -1,5 +1,6 @@
 #include "tests/conformance/harness.h"
 
+#include <filesystem>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -31,14 +32,18 @@ std::ostream& operator<<(std::ostream& out, Kind kind) {
   return out << (kind == Kind::kLocal ? "Local" : "Remote");
 }
 
-void ConformanceTest::Start() {
-  auto local = Db::Open(path() + "/db", ConformanceOptions());
+void ConformanceTest::Start(bool read_only) {
+  std::filesystem::create_directories(path() + "/saved");
+  Options options = ConformanceOptions();
+  options.read_only = read_only;
+  auto local = Db::Open(path() + "/db", options);
   ASSERT_THAT(local, IsOk());
   local_ = *std::move(local);
   tested_ = local_.get();
   if (GetParam() == Kind::kLocal) return;
   ServerOptions server_options;
   server_options.token = std::string(kToken);
+  server_options.backup_directory = path() + "/saved";
   auto server = Serve(*local_, server_options);
   ASSERT_THAT(server, IsOk());
   server_ = *std::move(server);

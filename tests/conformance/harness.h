@@ -40,6 +40,12 @@ class ConformanceTest : public ::testing::TestWithParam<Kind> {
     Start();
   }
 
+  // The same, for reading only.
+  void RestartForReading() {
+    Stop();
+    Start(/*read_only=*/true);
+  }
+
   // The database under test.
   Db& db() { return *tested_; }
 
@@ -51,8 +57,17 @@ class ConformanceTest : public ::testing::TestWithParam<Kind> {
 
   const std::string& path() const { return directory_.path(); }
 
+  // What a call that saves the database takes for `name`, and the directory
+  // that it then makes.
+  std::string Where(const std::string& name) const {
+    return GetParam() == Kind::kLocal ? SavedTo(name) : name;
+  }
+  std::string SavedTo(const std::string& name) const {
+    return path() + "/saved/" + name;
+  }
+
  private:
-  void Start();
+  void Start(bool read_only = false);
   void Stop();
 
   TempDir directory_;

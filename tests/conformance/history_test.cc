@@ -146,6 +146,108 @@ TEST_P(HistoryTest, WhatIsPurgedIsNeverSeenAgain) {
   EXPECT_THAT(IdsAt(*points, Moment::At(5)), ElementsAre("a", "b"));
 }
 
+TEST_P(HistoryTest, DeletedAndExpiredRecordsAreListedWhenAskedFor) {
+  auto points = Vectors("points", 2);
+  const std::vector<float> vector = {1, 0};
+  ASSERT_THAT(PutVector(*points, "a", vector, {{"k", true}}), IsOk());
+  ASSERT_THAT(PutVector(*points, "b", vector, {{"k", true}}), IsOk());
+  ASSERT_THAT(DeleteId(*points, "b"), IsOk());
+  PutItem item{RecordView("c")};
+  item.record.vector = vector;
+  item.record.expires_ms = 1;
+  ASSERT_THAT(points->Put({&item, 1}), IsOk());
+  ASSERT_THAT(PutVector(*points, "d", vector), IsOk());
+  ListOptions options;
+  EXPECT_THAT(Ids(*points->List(options)), ElementsAre("a", "d"));
+  options.include_deleted = true;
+  options.page_size = 1;
+  options.fields = {true, true, true};
+  std::vector<StoredRecord> records;
+  do {
+    const auto page = points->List(options);
+    ASSERT_THAT(page, IsOk());
+    EXPECT_EQ(page->at, 5u);
+    for (const StoredRecord& record : page->records) records.push_back(record);
+    options.page_token = page->next_page_token;
+    // Pages stay at the moment of the first.
+    ASSERT_THAT(DeleteId(*points, "d"), IsOk());
+    ASSERT_THAT(PutVector(*points, "e", vector), IsOk());
+  } while (!options.page_token.empty());
+  ASSERT_EQ(records.size(), 4u);
+  EXPECT_EQ(records[0].record.id, "a");
+  EXPECT_FALSE(records[0].deleted);
+  EXPECT_EQ(records[1].record.id, "b");
+  EXPECT_TRUE(records[1].deleted);
+  EXPECT_EQ(records[1].version.lamport, 3u);
+  EXPECT_THAT(records[1].record.vector, IsEmpty());
+  EXPECT_THAT(records[1].record.metadata, IsEmpty());
+  EXPECT_EQ(records[2].record.id, "c");
+  EXPECT_FALSE(records[2].deleted);
+  EXPECT_EQ(records[2].expires_ms, 1);
+  EXPECT_EQ(records[2].record.vector, vector);
+  EXPECT_FALSE(records[3].deleted);
+
+  options.page_token.clear();
+  options.page_size = 100;
+  options.at = Moment::At(2);
+  EXPECT_THAT(Ids(*points->List(options)), ElementsAre("a", "b"));
+  options.at = Moment::At(5);
+  options.filter = Filter::Exists("k");
+  EXPECT_THAT(Ids(*points->List(options)), ElementsAre("a"));
+  options.filter = Filter::Not(Filter::Exists("k"));
+  EXPECT_THAT(Ids(*points->List(options)), ElementsAre("b", "c", "d"));
+}
+
+TEST_P(HistoryTest, PagesStayAtATagOrATimeThatWasAskedFor) {
+  auto points = Vectors("points", 2);
+  for (const char* const id : {"a", "b", "c"}) {
+    ASSERT_THAT(PutVector(*points, id, {1, 0}), IsOk());
+  }
+  ASSERT_THAT(points->CreateTag("three"), IsOk());
+  ASSERT_THAT(DeleteId(*points, "b"), IsOk());
+  for (const Moment& at : {Moment::AtTag("three"), Moment::At(3),
+                           Moment::AtTime(absl::Now() + absl::Hours(1))}) {
+    const std::vector<std::string> want = IdsAt(*points, at);
+    ListOptions options;
+    options.at = at;
+    options.page_size = 1;
+    std::vector<std::string> got;
+    Lamport moment = 0;
+    do {
+      const auto page = points->List(options);
+      ASSERT_THAT(page, IsOk());
+      if (moment == 0) moment = page->at;
+      EXPECT_EQ(page->at, moment);
+      for (const std::string& id : Ids(*page)) got.push_back(id);
+      options.page_token = page->next_page_token;
+      options.at = std::nullopt;  // The token has it.
+      ASSERT_THAT(PutVector(*points, "x", {1, 0}), IsOk());
+      ASSERT_THAT(DeleteId(*points, "x"), IsOk());
+    } while (!options.page_token.empty());
+    EXPECT_EQ(got, want);
+  }
+}
+
+TEST_P(HistoryTest, PagesOfAHistoryGoOnWhereTheyStopped) {
+  auto points = Vectors("points", 2);
+  for (int i = 1; i <= 5; ++i) {
+    ASSERT_THAT(PutVector(*points, "a", {1, static_cast<float>(i)}), IsOk());
+  }
+  HistoryOptions options;
+  options.page_size = 2;
+  std::vector<Lamport> got;
+  do {
+    const auto page = points->History("a", options);
+    ASSERT_THAT(page, IsOk());
+    for (const StoredRecord& version : page->versions) {
+      got.push_back(version.version.lamport);
+    }
+    options.page_token = page->next_page_token;
+    ASSERT_THAT(PutVector(*points, "a", {0, 1}), IsOk());  // Newer: not seen.
+  } while (!options.page_token.empty());
+  EXPECT_THAT(got, ElementsAre(5, 4, 3, 2, 1));
+}
+
 TEST_P(HistoryTest, AnExpiredRecordIsHidden) {
   auto points = Vectors("points", 2);
   const std::vector<float> vector = {1, 0};
