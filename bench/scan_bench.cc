@@ -86,24 +86,28 @@ BENCHMARK(BM_PrefixSums)
     ->ArgsProduct({{384, 1536}, {10, 100, 1000}})
     ->Args({128, 10});
 
-// 16 queries together.
+// 64 queries together.
 void BM_PrefixSumsOfQueries(benchmark::State& state) {
   const auto slots = static_cast<size_t>(state.range(1)) * 1000;
-  constexpr size_t kQueries = 16;
+  constexpr size_t kQueries = 64;
   Scan s(static_cast<size_t>(state.range(0)), 1, slots, kQueries);
-  std::vector<const ScanQuery*> queries;
-  for (const ScanQuery& query : s.queries) queries.push_back(&query);
-  std::vector<int16_t> sums(kQueries * s.sums.size());
+  SharedBlocks shared;
+  const size_t block_bytes = s.layout.prefix_bytes * kScanBlock;
   for (auto _ : state) {
-    s.scan.PrefixSums(queries, s.prefix.data(), s.blocks, sums.data(),
-                      s.sums.size());
-    benchmark::ClobberMemory();
+    for (size_t b = 0; b < s.blocks; b += SharedBlocks::kMaxBlocks) {
+      s.scan.Share(s.prefix.data() + b * block_bytes,
+                   std::min(SharedBlocks::kMaxBlocks, s.blocks - b), &shared);
+      for (const ScanQuery& query : s.queries) {
+        s.scan.PrefixSums(query, shared, s.sums.data());
+      }
+      benchmark::ClobberMemory();
+    }
   }
   Report(state, slots * kQueries, s.layout.prefix_bytes);
 }
 BENCHMARK(BM_PrefixSumsOfQueries)
     ->ArgNames({"dim", "thousands"})
-    ->ArgsProduct({{384}, {10, 100}});
+    ->ArgsProduct({{384, 1536}, {10, 100, 1000}});
 
 // The rest of the sign plane for every twentieth slot.
 void BM_SignSums(benchmark::State& state) {
@@ -141,16 +145,74 @@ BENCHMARK(BM_Sieve)
     ->Args({1536, 100, 50})
     ->Args({384, 1000, 50});
 
+// The same for 64 queries together.
+void BM_SieveOfQueries(benchmark::State& state) {
+  const auto slots = static_cast<size_t>(state.range(1)) * 1000;
+  constexpr size_t kQueries = 64;
+  const Scan s(static_cast<size_t>(state.range(0)), 1, slots, kQueries);
+  const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
+  std::vector<Survivors> survivors(kQueries);
+  std::vector<const ScanQuery*> queries;
+  std::vector<Survivors*> pointers;
+  for (size_t q = 0; q < kQueries; ++q) {
+    queries.push_back(&s.queries[q]);
+    pointers.push_back(&survivors[q]);
+  }
+  for (auto _ : state) {
+    RunSieves(s.scan, queries, {&part, 1},
+              slots / static_cast<size_t>(state.range(2)),
+              absl::MakeSpan(pointers));
+    benchmark::ClobberMemory();
+  }
+  Report(state, slots * kQueries, s.layout.prefix_bytes);
+}
+BENCHMARK(BM_SieveOfQueries)
+    ->ArgNames({"dim", "thousands", "one_in"})
+    ->ArgsProduct({{384}, {10}, {10}})
+    ->ArgsProduct({{384}, {60, 100}, {20}})
+    ->Args({1536, 100, 50})
+    ->Args({384, 1000, 50});
+
+// The slots with the largest of `sums`, and these.
+constexpr size_t kBest = 150;
+struct Best {
+  void Find(const Survivors& survivors, const std::vector<int32_t>& all) {
+    // A threshold from a part, then the best of what reaches it.
+    order.clear();
+    int32_t least = INT32_MIN;
+    for (uint32_t i = 0; i < all.size(); ++i) {
+      if (all[i] < least) continue;
+      order.push_back(i);
+      if (order.size() < 2 * kBest) continue;
+      std::nth_element(order.begin(), order.begin() + (kBest - 1), order.end(),
+                       [&](uint32_t a, uint32_t b) { return all[a] > all[b]; });
+      order.resize(kBest);
+      least = all[order.back()];
+    }
+    order.resize(std::min(order.size(), kBest));
+    std::sort(order.begin(), order.end());
+    slots.clear();
+    sums.clear();
+    for (const uint32_t i : order) {
+      slots.push_back(survivors.slots[i]);
+      sums.push_back(all[i]);
+    }
+  }
+
+  std::vector<uint32_t> order;
+  std::vector<uint32_t> slots;
+  std::vector<int32_t> sums;
+};
+
 // All stages but for rescoring: prefix, sign plane, full code of the best 150.
 void BM_Stages(benchmark::State& state) {
   const auto slots = static_cast<size_t>(state.range(2)) * 1000;
   const Scan s(static_cast<size_t>(state.range(0)),
                static_cast<int>(state.range(1)), slots);
   const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
-  constexpr size_t kBest = 150;
   Survivors survivors;
   std::vector<int32_t> sums;
-  std::vector<uint32_t> order;
+  Best best;
   std::vector<float> full(kBest);
   for (auto _ : state) {
     const ScanQuery& query = s.queries[0];
@@ -159,27 +221,9 @@ void BM_Stages(benchmark::State& state) {
     sums.resize(survivors.size());
     s.scan.SignSums(query, s.columns(), survivors.slots, survivors.sums.data(),
                     sums.data());
-    // A threshold from a part, then the best of what reaches it.
-    order.clear();
-    int32_t least = INT32_MIN;
-    for (uint32_t i = 0; i < sums.size(); ++i) {
-      if (sums[i] < least) continue;
-      order.push_back(i);
-      if (order.size() < 2 * kBest) continue;
-      std::nth_element(
-          order.begin(), order.begin() + (kBest - 1), order.end(),
-          [&](uint32_t a, uint32_t b) { return sums[a] > sums[b]; });
-      order.resize(kBest);
-      least = sums[order.back()];
-    }
-    order.resize(std::min(order.size(), kBest));
-    std::vector<uint32_t> best;
-    std::vector<int32_t> best_sums;
-    for (const uint32_t i : order) {
-      best.push_back(survivors.slots[i]);
-      best_sums.push_back(sums[i]);
-    }
-    s.scan.FullSums(query, s.columns(), best, best_sums.data(), full.data());
+    best.Find(survivors, sums);
+    s.scan.FullSums(query, s.columns(), best.slots, best.sums.data(),
+                    full.data());
     benchmark::DoNotOptimize(full.data());
   }
   Report(state, slots, s.quantizer.code_bytes());
@@ -190,6 +234,70 @@ BENCHMARK(BM_Stages)
     ->ArgsProduct({{384}, {2, 4}, {60, 100}, {20}})
     ->Args({1536, 2, 100, 50})
     ->Args({384, 2, 1000, 50});
+
+// The same for 64 queries together.
+void BM_StagesOfQueries(benchmark::State& state) {
+  const auto slots = static_cast<size_t>(state.range(2)) * 1000;
+  constexpr size_t kQueries = 64;
+  const Scan s(static_cast<size_t>(state.range(0)),
+               static_cast<int>(state.range(1)), slots, kQueries);
+  const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
+  std::vector<Survivors> survivors(kQueries);
+  std::vector<std::vector<int32_t>> sums(kQueries);
+  std::vector<const ScanQuery*> queries(kQueries);
+  std::vector<Survivors*> all_survivors(kQueries);
+  std::vector<absl::Span<const uint32_t>> all_slots(kQueries);
+  std::vector<const int16_t*> prefix_sums(kQueries);
+  std::vector<int32_t*> all_sums(kQueries);
+  for (size_t q = 0; q < kQueries; ++q) {
+    queries[q] = &s.queries[q];
+    all_survivors[q] = &survivors[q];
+  }
+  Best best;
+  std::vector<float> full(kBest);
+  for (auto _ : state) {
+    RunSieves(s.scan, queries, {&part, 1},
+              slots / static_cast<size_t>(state.range(3)),
+              absl::MakeSpan(all_survivors));
+    for (size_t q = 0; q < kQueries; ++q) {
+      sums[q].resize(survivors[q].size());
+      all_slots[q] = survivors[q].slots;
+      prefix_sums[q] = survivors[q].sums.data();
+      all_sums[q] = sums[q].data();
+    }
+    s.scan.SignSums(queries, s.columns(), all_slots, prefix_sums,
+                    absl::MakeSpan(all_sums));
+    for (size_t q = 0; q < kQueries; ++q) {
+      best.Find(survivors[q], sums[q]);
+      s.scan.FullSums(*queries[q], s.columns(), best.slots, best.sums.data(),
+                      full.data());
+      benchmark::DoNotOptimize(full.data());
+    }
+  }
+  Report(state, slots * kQueries, s.quantizer.code_bytes());
+}
+BENCHMARK(BM_StagesOfQueries)
+    ->ArgNames({"dim", "bits", "thousands", "one_in"})
+    ->ArgsProduct({{384}, {2, 4}, {10}, {10}})
+    ->ArgsProduct({{384}, {2, 4}, {60, 100}, {20}})
+    ->Args({1536, 2, 100, 50})
+    ->Args({384, 2, 1000, 50});
+
+// Plain reading, to compare with.
+void BM_ReadMemory(benchmark::State& state) {
+  const std::vector<uint64_t> words(static_cast<size_t>(state.range(0)) * 128,
+                                    1);
+  for (auto _ : state) {
+    uint64_t sums[8] = {};
+    for (size_t i = 0; i < words.size(); i += 8) {
+      for (size_t j = 0; j < 8; ++j) sums[j] += words[i + j];
+    }
+    benchmark::DoNotOptimize(sums);
+  }
+  state.SetBytesProcessed(state.iterations() *
+                          static_cast<int64_t>(words.size() * 8));
+}
+BENCHMARK(BM_ReadMemory)->ArgName("KiB")->Arg(160)->Arg(1600)->Arg(16000);
 
 // Full codes of 200 slots, scattered, in another place each time.
 void BM_FullSums(benchmark::State& state) {
