@@ -103,23 +103,87 @@ void SumBits(const PlaneIntegers& query, const PlaneRows& rows,
 #if HWY_TARGET == HWY_AVX3_DL
 
 // Bits as masks: 64 coordinates need no shift.
-HWY_INLINE VecI32 AddRow(const PlaneIntegers& query, const uint8_t* row,
-                         size_t at, VecI32 sum) {
+HWY_INLINE __m512i AddMasked(__m512i sum, __m512i integers,
+                             const uint8_t* word) {
   uint64_t bits;
-  std::memcpy(&bits, row + at, sizeof(bits));
-  const __m512i kept = _mm512_maskz_loadu_epi8(bits, query.in_order + 8 * at);
-  return VecI32{_mm512_dpbusd_epi32(sum.raw, _mm512_set1_epi8(1), kept)};
+  std::memcpy(&bits, word, sizeof(bits));
+  return _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1),
+                             _mm512_maskz_mov_epi8(bits, integers));
 }
-constexpr size_t kRowStep = 8;
+
+// The sum of the integers whose bits are set in a row of `kBytes` bytes: the
+// query is in registers. For 0, of any number of bytes.
+template <size_t kBytes>
+class RowSum {
+ public:
+  HWY_INLINE explicit RowSum(const PlaneIntegers& query, size_t /*bytes*/) {
+    Load<0>(query.in_order);
+  }
+  HWY_INLINE VecI32 Of(const uint8_t* row) const {
+    return VecI32{Add<0>(row, _mm512_setzero_si512())};
+  }
+
+ private:
+  static constexpr size_t kWords = kBytes / 8;
+
+  template <size_t kWord>
+  HWY_INLINE void Load(const int8_t* from) {
+    if constexpr (kWord < kWords) {
+      integers_[kWord] = _mm512_loadu_si512(from + 64 * kWord);
+      Load<kWord + 1>(from);
+    }
+  }
+  template <size_t kWord>
+  HWY_INLINE __m512i Add(const uint8_t* row, __m512i sum) const {
+    if constexpr (kWord < kWords) {
+      sum = AddMasked(sum, integers_[kWord], row + 8 * kWord);
+      return Add<kWord + 1>(row, sum);
+    }
+    return sum;
+  }
+
+  __m512i integers_[kWords];
+};
+
+template <>
+class RowSum<0> {
+ public:
+  HWY_INLINE RowSum(const PlaneIntegers& query, size_t bytes)
+      : integers_(query.in_order), bytes_(bytes) {}
+  HWY_INLINE VecI32 Of(const uint8_t* row) const {
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t i = 0; i < bytes_; i += 8) {
+      sum = AddMasked(sum, _mm512_loadu_si512(integers_ + 8 * i), row + i);
+    }
+    return VecI32{sum};
+  }
+
+ private:
+  const int8_t* integers_;
+  size_t bytes_;
+};
 
 #else
 
-HWY_INLINE VecI32 AddRow(const PlaneIntegers& query, const uint8_t* row,
-                         size_t at, VecI32 sum) {
-  return BitKernel().Add(hn::LoadU(Tag<uint8_t>(), row + at), query.by_bit + at,
-                         query.stride, sum);
-}
-constexpr size_t kRowStep = hn::MaxLanes(Tag<uint8_t>());
+template <size_t kBytes>
+class RowSum {
+ public:
+  HWY_INLINE RowSum(const PlaneIntegers& query, size_t bytes)
+      : query_(query), bytes_(kBytes == 0 ? bytes : kBytes) {}
+  HWY_INLINE VecI32 Of(const uint8_t* row) const {
+    const Tag<uint8_t> d;
+    VecI32 sum = hn::Zero(Tag<int32_t>());
+    for (size_t i = 0; i < bytes_; i += hn::Lanes(d)) {
+      sum = BitKernel().Add(hn::LoadU(d, row + i), query_.by_bit + i,
+                            query_.stride, sum);
+    }
+    return sum;
+  }
+
+ private:
+  const PlaneIntegers& query_;
+  size_t bytes_;
+};
 
 #endif
 
@@ -128,39 +192,33 @@ template <size_t kBytes>
 HWY_NOINLINE void SumBitsLoop(const PlaneIntegers& query, const PlaneRows& rows,
                               absl::Span<const uint32_t> slots,
                               int32_t* HWY_RESTRICT sums) {
-  const Tag<int32_t> d32;
   const hn::FixedTag<int32_t, 4> d4;
   const size_t bytes = kBytes == 0 ? rows.bytes : kBytes;
   const size_t n = slots.size();
-  for (size_t i = 0; i < std::min(n, kAhead); ++i) {
-    PrefetchRow(rows.first + slots[i] * rows.stride, bytes);
+  const RowSum<kBytes> sum(query, bytes);
+  const uint32_t* HWY_RESTRICT numbers = slots.data();
+  const auto row = [&](size_t i) {
+    return rows.first + numbers[i] * rows.stride;
+  };
+  const auto sum_of_four = [&](const uint8_t* a, const uint8_t* b,
+                               const uint8_t* c, const uint8_t* d) HWY_ATTR {
+    return SumLanes4(sum.Of(a), sum.Of(b), sum.Of(c), sum.Of(d));
+  };
+  for (size_t i = 0; i < std::min(n, kAhead); ++i) PrefetchRow(row(i), bytes);
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (size_t j = i + kAhead; j < std::min(i + kAhead + 4, n); ++j) {
+      PrefetchRow(row(j), bytes);
+    }
+    hn::StoreU(sum_of_four(row(i), row(i + 1), row(i + 2), row(i + 3)), d4,
+               sums + i);
   }
-  for (size_t i = 0; i < n; i += 4) {
-    const uint8_t* at[4];
-    for (size_t r = 0; r < 4; ++r) {
-      at[r] = rows.first + slots[std::min(i + r, n - 1)] * rows.stride;
-      if (i + r + kAhead < n) {
-        PrefetchRow(rows.first + slots[i + r + kAhead] * rows.stride, bytes);
-      }
-    }
-    VecI32 a = hn::Zero(d32);
-    VecI32 b = hn::Zero(d32);
-    VecI32 c = hn::Zero(d32);
-    VecI32 d = hn::Zero(d32);
-    for (size_t j = 0; j < bytes; j += kRowStep) {
-      a = AddRow(query, at[0], j, a);
-      b = AddRow(query, at[1], j, b);
-      c = AddRow(query, at[2], j, c);
-      d = AddRow(query, at[3], j, d);
-    }
-    const auto total = SumLanes4(a, b, c, d);
-    if (i + 4 <= n) {
-      hn::StoreU(total, d4, sums + i);
-    } else {
-      HWY_ALIGN int32_t last[4];
-      hn::Store(total, d4, last);
-      std::memcpy(sums + i, last, (n - i) * sizeof(int32_t));
-    }
+  if (i < n) {
+    HWY_ALIGN int32_t last[4];
+    hn::Store(sum_of_four(row(i), row(std::min(i + 1, n - 1)),
+                          row(std::min(i + 2, n - 1)), row(n - 1)),
+              d4, last);
+    std::memcpy(sums + i, last, (n - i) * sizeof(int32_t));
   }
 }
 
