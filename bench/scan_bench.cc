@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -14,11 +15,16 @@
 #include "benchmark/benchmark.h"
 #include "corkscrew/quantizer.h"
 #include "quant/code_scan.h"
+#include "quant/nth_largest.h"
 #include "quant/scan_layout.h"
 #include "quant/sieve.h"
 
 namespace corkscrew {
 namespace {
+
+// Queries that are searched together; one at a time, they follow each other, as
+// a CPU learns the branches of a query that repeats.
+constexpr size_t kBatch = 64;
 
 // Random columns and queries.
 struct Scan {
@@ -86,24 +92,27 @@ BENCHMARK(BM_PrefixSums)
     ->ArgsProduct({{384, 1536}, {10, 100, 1000}})
     ->Args({128, 10});
 
-// 16 queries together.
+// 64 queries together.
 void BM_PrefixSumsOfQueries(benchmark::State& state) {
   const auto slots = static_cast<size_t>(state.range(1)) * 1000;
-  constexpr size_t kQueries = 16;
-  Scan s(static_cast<size_t>(state.range(0)), 1, slots, kQueries);
-  std::vector<const ScanQuery*> queries;
-  for (const ScanQuery& query : s.queries) queries.push_back(&query);
-  std::vector<int16_t> sums(kQueries * s.sums.size());
+  Scan s(static_cast<size_t>(state.range(0)), 1, slots, kBatch);
+  SharedBlocks shared;
+  const size_t block_bytes = s.layout.prefix_bytes * kScanBlock;
   for (auto _ : state) {
-    s.scan.PrefixSums(queries, s.prefix.data(), s.blocks, sums.data(),
-                      s.sums.size());
-    benchmark::ClobberMemory();
+    for (size_t b = 0; b < s.blocks; b += SharedBlocks::kMaxBlocks) {
+      s.scan.Share(s.prefix.data() + b * block_bytes,
+                   std::min(SharedBlocks::kMaxBlocks, s.blocks - b), &shared);
+      for (const ScanQuery& query : s.queries) {
+        s.scan.PrefixSums(query, shared, s.sums.data());
+      }
+      benchmark::ClobberMemory();
+    }
   }
-  Report(state, slots * kQueries, s.layout.prefix_bytes);
+  Report(state, slots * kBatch, s.layout.prefix_bytes);
 }
 BENCHMARK(BM_PrefixSumsOfQueries)
     ->ArgNames({"dim", "thousands"})
-    ->ArgsProduct({{384}, {10, 100}});
+    ->ArgsProduct({{384, 1536}, {10, 100, 1000}});
 
 // The rest of the sign plane for every twentieth slot.
 void BM_SignSums(benchmark::State& state) {
@@ -125,11 +134,12 @@ BENCHMARK(BM_SignSums)
 // The prefix for all slots, of which 1 in `one_in` is kept.
 void BM_Sieve(benchmark::State& state) {
   const auto slots = static_cast<size_t>(state.range(1)) * 1000;
-  const Scan s(static_cast<size_t>(state.range(0)), 1, slots);
+  const Scan s(static_cast<size_t>(state.range(0)), 1, slots, kBatch);
   const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
   Survivors survivors;
+  size_t next = 0;
   for (auto _ : state) {
-    RunSieve(s.scan, s.queries[0], {&part, 1},
+    RunSieve(s.scan, s.queries[next++ % kBatch], {&part, 1},
              slots / static_cast<size_t>(state.range(2)), &survivors);
     benchmark::ClobberMemory();
   }
@@ -141,46 +151,80 @@ BENCHMARK(BM_Sieve)
     ->Args({1536, 100, 50})
     ->Args({384, 1000, 50});
 
+// The same for 64 queries together.
+void BM_SieveOfQueries(benchmark::State& state) {
+  const auto slots = static_cast<size_t>(state.range(1)) * 1000;
+  const Scan s(static_cast<size_t>(state.range(0)), 1, slots, kBatch);
+  const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
+  std::vector<Survivors> survivors(kBatch);
+  std::vector<const ScanQuery*> queries;
+  std::vector<Survivors*> pointers;
+  for (size_t q = 0; q < kBatch; ++q) {
+    queries.push_back(&s.queries[q]);
+    pointers.push_back(&survivors[q]);
+  }
+  for (auto _ : state) {
+    RunSieves(s.scan, queries, {&part, 1},
+              slots / static_cast<size_t>(state.range(2)),
+              absl::MakeSpan(pointers));
+    benchmark::ClobberMemory();
+  }
+  Report(state, slots * kBatch, s.layout.prefix_bytes);
+}
+BENCHMARK(BM_SieveOfQueries)
+    ->ArgNames({"dim", "thousands", "one_in"})
+    ->ArgsProduct({{384}, {10}, {10}})
+    ->ArgsProduct({{384}, {60, 100}, {20}})
+    ->Args({1536, 100, 50})
+    ->Args({384, 1000, 50});
+
+// The slots with the largest of some sums, and these.
+constexpr size_t kBest = 150;
+struct Best {
+  void Find(const Survivors& survivors, const std::vector<int32_t>& all) {
+    scores.assign(all.begin(), all.end());
+    const auto least = static_cast<int32_t>(
+        NthLargest(std::min(kBest, scores.size()), absl::MakeSpan(scores)));
+    slots.resize(all.size());
+    sums.resize(all.size());
+    size_t size = 0;
+    for (size_t i = 0; i < all.size(); ++i) {
+      slots[size] = survivors.slots[i];
+      sums[size] = all[i];
+      size += all[i] >= least ? 1 : 0;
+    }
+    slots.resize(size);
+    sums.resize(size);
+    full.resize(size);
+  }
+
+  std::vector<float> scores;
+  std::vector<uint32_t> slots;
+  std::vector<int32_t> sums;
+  std::vector<float> full;
+};
+
 // All stages but for rescoring: prefix, sign plane, full code of the best 150.
 void BM_Stages(benchmark::State& state) {
   const auto slots = static_cast<size_t>(state.range(2)) * 1000;
   const Scan s(static_cast<size_t>(state.range(0)),
-               static_cast<int>(state.range(1)), slots);
+               static_cast<int>(state.range(1)), slots, kBatch);
   const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
-  constexpr size_t kBest = 150;
   Survivors survivors;
+  size_t next = 0;
   std::vector<int32_t> sums;
-  std::vector<uint32_t> order;
-  std::vector<float> full(kBest);
+  Best best;
   for (auto _ : state) {
-    const ScanQuery& query = s.queries[0];
+    const ScanQuery& query = s.queries[next++ % kBatch];
     RunSieve(s.scan, query, {&part, 1},
              slots / static_cast<size_t>(state.range(3)), &survivors);
     sums.resize(survivors.size());
     s.scan.SignSums(query, s.columns(), survivors.slots, survivors.sums.data(),
                     sums.data());
-    // A threshold from a part, then the best of what reaches it.
-    order.clear();
-    int32_t least = INT32_MIN;
-    for (uint32_t i = 0; i < sums.size(); ++i) {
-      if (sums[i] < least) continue;
-      order.push_back(i);
-      if (order.size() < 2 * kBest) continue;
-      std::nth_element(
-          order.begin(), order.begin() + (kBest - 1), order.end(),
-          [&](uint32_t a, uint32_t b) { return sums[a] > sums[b]; });
-      order.resize(kBest);
-      least = sums[order.back()];
-    }
-    order.resize(std::min(order.size(), kBest));
-    std::vector<uint32_t> best;
-    std::vector<int32_t> best_sums;
-    for (const uint32_t i : order) {
-      best.push_back(survivors.slots[i]);
-      best_sums.push_back(sums[i]);
-    }
-    s.scan.FullSums(query, s.columns(), best, best_sums.data(), full.data());
-    benchmark::DoNotOptimize(full.data());
+    best.Find(survivors, sums);
+    s.scan.FullSums(query, s.columns(), best.slots, best.sums.data(),
+                    best.full.data());
+    benchmark::DoNotOptimize(best.full.data());
   }
   Report(state, slots, s.quantizer.code_bytes());
 }
@@ -190,6 +234,68 @@ BENCHMARK(BM_Stages)
     ->ArgsProduct({{384}, {2, 4}, {60, 100}, {20}})
     ->Args({1536, 2, 100, 50})
     ->Args({384, 2, 1000, 50});
+
+// The same for 64 queries together.
+void BM_StagesOfQueries(benchmark::State& state) {
+  const auto slots = static_cast<size_t>(state.range(2)) * 1000;
+  const Scan s(static_cast<size_t>(state.range(0)),
+               static_cast<int>(state.range(1)), slots, kBatch);
+  const SievePart part = {.prefix = s.prefix.data(), .slots = slots};
+  std::vector<Survivors> survivors(kBatch);
+  std::vector<std::vector<int32_t>> sums(kBatch);
+  std::vector<const ScanQuery*> queries(kBatch);
+  std::vector<Survivors*> all_survivors(kBatch);
+  std::vector<absl::Span<const uint32_t>> all_slots(kBatch);
+  std::vector<const int16_t*> prefix_sums(kBatch);
+  std::vector<int32_t*> all_sums(kBatch);
+  for (size_t q = 0; q < kBatch; ++q) {
+    queries[q] = &s.queries[q];
+    all_survivors[q] = &survivors[q];
+  }
+  Best best;
+  for (auto _ : state) {
+    RunSieves(s.scan, queries, {&part, 1},
+              slots / static_cast<size_t>(state.range(3)),
+              absl::MakeSpan(all_survivors));
+    for (size_t q = 0; q < kBatch; ++q) {
+      sums[q].resize(survivors[q].size());
+      all_slots[q] = survivors[q].slots;
+      prefix_sums[q] = survivors[q].sums.data();
+      all_sums[q] = sums[q].data();
+    }
+    s.scan.SignSums(queries, s.columns(), all_slots, prefix_sums,
+                    absl::MakeSpan(all_sums));
+    for (size_t q = 0; q < kBatch; ++q) {
+      best.Find(survivors[q], sums[q]);
+      s.scan.FullSums(*queries[q], s.columns(), best.slots, best.sums.data(),
+                      best.full.data());
+      benchmark::DoNotOptimize(best.full.data());
+    }
+  }
+  Report(state, slots * kBatch, s.quantizer.code_bytes());
+}
+BENCHMARK(BM_StagesOfQueries)
+    ->ArgNames({"dim", "bits", "thousands", "one_in"})
+    ->ArgsProduct({{384}, {2, 4}, {10}, {10}})
+    ->ArgsProduct({{384}, {2, 4}, {60, 100}, {20}})
+    ->Args({1536, 2, 100, 50})
+    ->Args({384, 2, 1000, 50});
+
+// Plain reading, to compare with.
+void BM_ReadMemory(benchmark::State& state) {
+  const std::vector<uint64_t> words(static_cast<size_t>(state.range(0)) * 128,
+                                    1);
+  for (auto _ : state) {
+    uint64_t sums[8] = {};
+    for (size_t i = 0; i < words.size(); i += 8) {
+      for (size_t j = 0; j < 8; ++j) sums[j] += words[i + j];
+    }
+    benchmark::DoNotOptimize(sums);
+  }
+  state.SetBytesProcessed(state.iterations() *
+                          static_cast<int64_t>(words.size() * 8));
+}
+BENCHMARK(BM_ReadMemory)->ArgName("KiB")->Arg(160)->Arg(1600)->Arg(16000);
 
 // Full codes of 200 slots, scattered, in another place each time.
 void BM_FullSums(benchmark::State& state) {
@@ -219,6 +325,43 @@ BENCHMARK(BM_FullSums)
     ->ArgNames({"dim", "bits", "thousands"})
     ->ArgsProduct({{384}, {2, 3, 4, 5, 6, 7, 8}, {1}})
     ->ArgsProduct({{384, 1536}, {2, 4}, {100}});
+
+// The 150th of as many random scores.
+void BM_NthLargest(benchmark::State& state) {
+  const auto size = static_cast<size_t>(state.range(0));
+  Random random(4);
+  std::vector<std::vector<float>> all(32, std::vector<float>(size));
+  for (std::vector<float>& scores : all) {
+    for (float& x : scores) x = static_cast<float>(random.Normal());
+  }
+  std::vector<float> scores;
+  size_t next = 0;
+  for (auto _ : state) {
+    scores = all[next++ % all.size()];
+    benchmark::DoNotOptimize(NthLargest(150, absl::MakeSpan(scores)));
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(BM_NthLargest)->ArgName("scores")->Arg(1000)->Arg(5000)->Arg(20000);
+
+void BM_NthElement(benchmark::State& state) {
+  const auto size = static_cast<size_t>(state.range(0));
+  Random random(4);
+  std::vector<std::vector<float>> all(32, std::vector<float>(size));
+  for (std::vector<float>& scores : all) {
+    for (float& x : scores) x = static_cast<float>(random.Normal());
+  }
+  std::vector<float> scores;
+  size_t next = 0;
+  for (auto _ : state) {
+    scores = all[next++ % all.size()];
+    std::nth_element(scores.begin(), scores.begin() + 149, scores.end(),
+                     std::greater<>());
+    benchmark::DoNotOptimize(scores[149]);
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(BM_NthElement)->ArgName("scores")->Arg(1000)->Arg(5000)->Arg(20000);
 
 void BM_PrepareScan(benchmark::State& state) {
   const auto dim = static_cast<size_t>(state.range(0));

@@ -9,7 +9,6 @@
 #endif
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -84,333 +83,6 @@ struct PlaneRows {
 };
 
 // ----------------------------------------------------------------------------
-// The prefix: partial sums of the bits that are set are looked up. A partial
-// sum, made non-negative, is split into two bytes' worth that can be added up a
-// few times as bytes.
-
-// Low bits of a partial sum: eight of them add up to a byte.
-constexpr int kLowSumBits = 5;
-
-#if HWY_TARGET == HWY_AVX3_DL
-
-// A lookup has six index bits: the lower six of a byte of the prefix, or the
-// upper two of three bytes. Tables [prefix_bytes / 3, rounded up] of four such
-// sixes: three bytes, then what is left of them.
-constexpr size_t kTableEntries = 64;
-constexpr size_t kBytesPerGroup = 3;
-constexpr size_t kLookupsPerGroup = 4;
-
-// The coordinates of lookup `lookup`, by index bit; -1 for none.
-inline void CoordinatesOf(size_t lookup, size_t prefix_bytes, int coords[6]) {
-  const size_t first = lookup / kLookupsPerGroup * kBytesPerGroup;
-  const size_t i = lookup % kLookupsPerGroup;
-  for (size_t bit = 0; bit < 6; ++bit) {
-    const size_t byte = first + (i < kBytesPerGroup ? i : bit / 2);
-    const size_t of_byte = i < kBytesPerGroup ? bit : 6 + bit % 2;
-    coords[bit] =
-        byte < prefix_bytes ? static_cast<int>(8 * byte + of_byte) : -1;
-  }
-}
-
-#else
-
-// A lookup has four index bits, a half of a byte of the prefix.
-constexpr size_t kTableEntries = 16;
-constexpr size_t kBytesPerGroup = 1;
-constexpr size_t kLookupsPerGroup = 2;
-
-inline void CoordinatesOf(size_t lookup, size_t /*prefix_bytes*/,
-                          int coords[4]) {
-  for (size_t bit = 0; bit < 4; ++bit) {
-    coords[bit] = static_cast<int>(4 * lookup + bit);
-  }
-}
-
-#endif
-
-// Bytes of the tables.
-size_t PrefixTableBytes(size_t prefix_bytes) {
-  return (prefix_bytes + kBytesPerGroup - 1) / kBytesPerGroup *
-         kLookupsPerGroup * 2 * kTableEntries;
-}
-
-// Fills `tables` [PrefixTableBytes()] from `values` [dim], 0 after the last,
-// readable to the end of the prefix. Returns what is added to the sums.
-int32_t FillPrefixTables(const int8_t* values, size_t prefix_bytes,
-                         uint8_t* tables) {
-  int32_t offset = 0;
-  const size_t lookups = PrefixTableBytes(prefix_bytes) / (2 * kTableEntries);
-  for (size_t lookup = 0; lookup < lookups; ++lookup) {
-    int coords[6];
-    CoordinatesOf(lookup, prefix_bytes, coords);
-    std::array<int16_t, kTableEntries> sums;
-    sums[0] = 0;
-    size_t size = 1;
-    for (size_t bit = 0; size < kTableEntries; ++bit, size *= 2) {
-      const int value = coords[bit] < 0 ? 0 : values[coords[bit]];
-      if (value < 0) sums[0] = static_cast<int16_t>(sums[0] - value);
-    }
-    offset += sums[0];
-    size = 1;
-    for (size_t bit = 0; size < kTableEntries; ++bit, size *= 2) {
-      const int value = coords[bit] < 0 ? 0 : values[coords[bit]];
-      for (size_t i = 0; i < size; ++i) {
-        sums[size + i] = static_cast<int16_t>(sums[i] + value);
-      }
-    }
-    uint8_t* low = tables + lookup * 2 * kTableEntries;
-    uint8_t* high = low + kTableEntries;
-    for (size_t i = 0; i < kTableEntries; ++i) {
-      low[i] = static_cast<uint8_t>(sums[i] & ((1 << kLowSumBits) - 1));
-      high[i] = static_cast<uint8_t>(sums[i] >> kLowSumBits);
-    }
-  }
-  return offset;
-}
-
-#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
-
-void PrefixSumsOf(const ScanLayout& layout, const ScanQuery& query,
-                  const uint8_t* prefix, size_t blocks, int16_t* sums) {
-  for (size_t slot = 0; slot < blocks * kScanBlock; ++slot) {
-    int32_t sum = 0;
-    for (size_t i = 0; i < layout.prefix_bytes; ++i) {
-      const uint8_t byte = prefix[layout.PrefixPosition(slot, i)];
-      const uint8_t* low = query.prefix_tables + i * 4 * kTableEntries;
-      for (const size_t index : {byte & 15, byte >> 4}) {
-        sum += low[index] + (low[index + kTableEntries] << kLowSumBits);
-        low += 2 * kTableEntries;
-      }
-    }
-    sums[slot] = static_cast<int16_t>(2 * sum - query.prefix_offset);
-  }
-}
-
-#else  // There are vectors.
-
-using TagU8 = Tag<uint8_t>;
-using TagU16 = Tag<uint16_t>;
-using VecU16 = hn::Vec<TagU16>;
-
-// Bytes that add up, as 16-bit sums of the even and of the odd ones.
-class WideSums {
- public:
-  HWY_INLINE WideSums() : both_(hn::Zero(TagU16())), odd_(both_) {}
-
-  HWY_INLINE void Add(VecU8 bytes) {
-    const VecU16 pairs = hn::BitCast(TagU16(), bytes);
-    both_ = hn::Add(both_, pairs);
-    odd_ = hn::Add(odd_, hn::ShiftRight<8>(pairs));
-  }
-  HWY_INLINE VecU16 even() const {
-    return hn::Sub(both_, hn::ShiftLeft<8>(odd_));
-  }
-  HWY_INLINE VecU16 odd() const { return odd_; }
-
- private:
-  VecU16 both_;
-  VecU16 odd_;
-};
-
-// Looks up `kLines` lines of one vector of slots, at most kLinesPerSum. The
-// number is a constant so that the code has no branches.
-#if HWY_TARGET == HWY_AVX3_DL
-
-// Lines after which the bytes of the sums may be full.
-constexpr size_t kLinesPerSum = 6;
-
-HWY_INLINE void LookUpSix(__m512i index, const uint8_t* HWY_RESTRICT tables,
-                          __m512i* low, __m512i* high) {
-  // The instruction ignores the upper two bits of an index.
-  *low = _mm512_add_epi8(
-      *low, _mm512_permutexvar_epi8(index, _mm512_load_si512(tables)));
-  *high = _mm512_add_epi8(
-      *high, _mm512_permutexvar_epi8(index, _mm512_load_si512(tables + 64)));
-}
-
-// The lines of a group, 1 to 3.
-template <size_t kLines>
-HWY_INLINE void LookUpGroup(const uint8_t* HWY_RESTRICT prefix,
-                            const uint8_t* HWY_RESTRICT tables, __m512i* low,
-                            __m512i* high) {
-  constexpr size_t kTable = 2 * kTableEntries;
-  constexpr int kSelect = 0xCA;  // First operand ? second : third.
-  const __m512i x0 = _mm512_loadu_si512(prefix);
-  LookUpSix(x0, tables, low, high);
-  __m512i upper = _mm512_srli_epi16(x0, 6);
-  if constexpr (kLines > 1) {
-    const __m512i x1 = _mm512_loadu_si512(prefix + kScanBlock);
-    LookUpSix(x1, tables + kTable, low, high);
-    upper = _mm512_ternarylogic_epi64(_mm512_set1_epi8(0x03), upper,
-                                      _mm512_srli_epi16(x1, 4), kSelect);
-  }
-  if constexpr (kLines > 2) {
-    const __m512i x2 = _mm512_loadu_si512(prefix + 2 * kScanBlock);
-    LookUpSix(x2, tables + 2 * kTable, low, high);
-    upper = _mm512_ternarylogic_epi64(_mm512_set1_epi8(0x0F), upper,
-                                      _mm512_srli_epi16(x2, 2), kSelect);
-  }
-  // Bits of lines that are not there meet coordinates that are not there.
-  LookUpSix(upper, tables + 3 * kTable, low, high);
-}
-
-template <size_t kLines>
-HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix,
-                            const uint8_t* HWY_RESTRICT tables, VecU8* low_sum,
-                            VecU8* high_sum) {
-  static_assert(kLines <= kLinesPerSum);
-  __m512i low = _mm512_setzero_si512();
-  __m512i high = _mm512_setzero_si512();
-  LookUpGroup<std::min<size_t>(kLines, 3)>(prefix, tables, &low, &high);
-  if constexpr (kLines > 3) {
-    LookUpGroup<kLines - 3>(prefix + 3 * kScanBlock,
-                            tables + kLookupsPerGroup * 2 * kTableEntries, &low,
-                            &high);
-  }
-  *low_sum = VecU8{low};
-  *high_sum = VecU8{high};
-}
-
-#else
-
-constexpr size_t kLinesPerSum = 4;
-
-template <size_t kLines>
-HWY_INLINE void LookUpLines(const uint8_t* HWY_RESTRICT prefix,
-                            const uint8_t* HWY_RESTRICT tables, VecU8* low_sum,
-                            VecU8* high_sum) {
-  static_assert(kLines <= kLinesPerSum);
-  const TagU8 d;
-  const VecU8 mask = hn::Set(d, 0x0F);
-  VecU8 low = hn::Zero(d);
-  VecU8 high = hn::Zero(d);
-  for (size_t i = 0; i < kLines; ++i) {
-    const VecU8 x = hn::LoadU(d, prefix + i * kScanBlock);
-    const VecU8 x0 = hn::And(x, mask);
-    const VecU8 x1 = hn::And(ShiftBytes<4>(x), mask);
-    const uint8_t* table = tables + i * 4 * kTableEntries;
-    const auto look_up = [&](size_t t, VecU8 index) HWY_ATTR {
-      return hn::TableLookupBytes(hn::LoadDup128(d, table + t * kTableEntries),
-                                  index);
-    };
-    low = hn::Add(low, hn::Add(look_up(0, x0), look_up(2, x1)));
-    high = hn::Add(high, hn::Add(look_up(1, x0), look_up(3, x1)));
-  }
-  *low_sum = low;
-  *high_sum = high;
-}
-
-#endif
-
-// The sums over the prefixes of one vector of slots.
-class PrefixSum {
- public:
-  HWY_INLINE PrefixSum() {}  // Inlined into functions of the target.
-
-  // The next `kLines` lines and their tables.
-  template <size_t kLines>
-  HWY_INLINE void Add(const uint8_t* HWY_RESTRICT prefix,
-                      const uint8_t* HWY_RESTRICT tables) {
-    constexpr size_t kNow = std::min(kLines, kLinesPerSum);
-    VecU8 low;
-    VecU8 high;
-    LookUpLines<kNow>(prefix, tables, &low, &high);
-    low_.Add(low);
-    high_.Add(high);
-    if constexpr (kLines > kNow) {
-      Add<kLines - kNow>(prefix + kNow * kScanBlock,
-                         tables + kTableBytesPerSum);
-    }
-  }
-
-  // As many as `lines`.
-  HWY_INLINE void Add(const uint8_t* HWY_RESTRICT prefix,
-                      const uint8_t* HWY_RESTRICT tables, size_t lines) {
-    for (; lines >= kLinesPerSum; lines -= kLinesPerSum) {
-      Add<kLinesPerSum>(prefix, tables);
-      prefix += kLinesPerSum * kScanBlock;
-      tables += kTableBytesPerSum;
-    }
-    switch (lines) {
-      case 1:
-        return Add<1>(prefix, tables);
-      case 2:
-        return Add<2>(prefix, tables);
-      case 3:
-        return Add<3>(prefix, tables);
-#if HWY_TARGET == HWY_AVX3_DL
-      case 4:
-        return Add<4>(prefix, tables);
-      case 5:
-        return Add<5>(prefix, tables);
-#endif
-      default:
-        return;
-    }
-  }
-
-  // Stores the sums of the even bytes to `sums` and those of the odd ones half
-  // a block later. They fit in int16 at the end and wrap in between.
-  HWY_INLINE void Store(VecU16 offset, int16_t* HWY_RESTRICT sums) const {
-    const hn::RebindToSigned<TagU16> d;
-    const auto finish = [&](VecU16 low, VecU16 high) HWY_ATTR {
-      const VecU16 sum =
-          hn::Add(hn::ShiftLeft<1>(low), hn::ShiftLeft<kLowSumBits + 1>(high));
-      return hn::BitCast(d, hn::Sub(sum, offset));
-    };
-    hn::StoreU(finish(low_.even(), high_.even()), d, sums);
-    hn::StoreU(finish(low_.odd(), high_.odd()), d, sums + kScanBlock / 2);
-  }
-
- private:
-  static constexpr size_t kTableBytesPerSum =
-      kLinesPerSum / kBytesPerGroup * kLookupsPerGroup * 2 * kTableEntries;
-
-  WideSums low_;
-  WideSums high_;
-};
-
-// `kLines` are the lines of a block, or 0 for layout.prefix_bytes.
-template <size_t kLines>
-HWY_NOINLINE void PrefixSumsLoop(const ScanLayout& layout,
-                                 const ScanQuery& query,
-                                 const uint8_t* HWY_RESTRICT prefix,
-                                 size_t blocks, int16_t* HWY_RESTRICT sums) {
-  const TagU8 d;
-  const size_t lines = kLines == 0 ? layout.prefix_bytes : kLines;
-  const uint8_t* HWY_RESTRICT tables = query.prefix_tables;
-  const VecU16 offset =
-      hn::Set(TagU16(), static_cast<uint16_t>(query.prefix_offset));
-  for (size_t block = 0; block < blocks; ++block) {
-    for (size_t part = 0; part < kScanBlock; part += hn::Lanes(d)) {
-      PrefixSum sum;
-      if constexpr (kLines == 0) {
-        sum.Add(prefix + part, tables, lines);
-      } else {
-        sum.Add<kLines>(prefix + part, tables);
-      }
-      sum.Store(offset, sums + part / 2);
-    }
-    prefix += lines * kScanBlock;
-    sums += kScanBlock;
-  }
-}
-
-void PrefixSumsOf(const ScanLayout& layout, const ScanQuery& query,
-                  const uint8_t* prefix, size_t blocks, int16_t* sums) {
-  switch (layout.prefix_bytes) {
-    case 16:
-      return PrefixSumsLoop<16>(layout, query, prefix, blocks, sums);
-    case 24:
-      return PrefixSumsLoop<24>(layout, query, prefix, blocks, sums);
-    default:
-      return PrefixSumsLoop<0>(layout, query, prefix, blocks, sums);
-  }
-}
-
-#endif  // There are vectors.
-
-// ----------------------------------------------------------------------------
 // Planes in rows: the sum of the integers whose bits are set.
 
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
@@ -431,23 +103,87 @@ void SumBits(const PlaneIntegers& query, const PlaneRows& rows,
 #if HWY_TARGET == HWY_AVX3_DL
 
 // Bits as masks: 64 coordinates need no shift.
-HWY_INLINE VecI32 AddRow(const PlaneIntegers& query, const uint8_t* row,
-                         size_t at, VecI32 sum) {
+HWY_INLINE __m512i AddMasked(__m512i sum, __m512i integers,
+                             const uint8_t* word) {
   uint64_t bits;
-  std::memcpy(&bits, row + at, sizeof(bits));
-  const __m512i kept = _mm512_maskz_loadu_epi8(bits, query.in_order + 8 * at);
-  return VecI32{_mm512_dpbusd_epi32(sum.raw, _mm512_set1_epi8(1), kept)};
+  std::memcpy(&bits, word, sizeof(bits));
+  return _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1),
+                             _mm512_maskz_mov_epi8(bits, integers));
 }
-constexpr size_t kRowStep = 8;
+
+// The sum of the integers whose bits are set in a row of `kBytes` bytes: the
+// query is in registers. For 0, of any number of bytes.
+template <size_t kBytes>
+class RowSum {
+ public:
+  HWY_INLINE explicit RowSum(const PlaneIntegers& query, size_t /*bytes*/) {
+    Load<0>(query.in_order);
+  }
+  HWY_INLINE VecI32 Of(const uint8_t* row) const {
+    return VecI32{Add<0>(row, _mm512_setzero_si512())};
+  }
+
+ private:
+  static constexpr size_t kWords = kBytes / 8;
+
+  template <size_t kWord>
+  HWY_INLINE void Load(const int8_t* from) {
+    if constexpr (kWord < kWords) {
+      integers_[kWord] = _mm512_loadu_si512(from + 64 * kWord);
+      Load<kWord + 1>(from);
+    }
+  }
+  template <size_t kWord>
+  HWY_INLINE __m512i Add(const uint8_t* row, __m512i sum) const {
+    if constexpr (kWord < kWords) {
+      sum = AddMasked(sum, integers_[kWord], row + 8 * kWord);
+      return Add<kWord + 1>(row, sum);
+    }
+    return sum;
+  }
+
+  __m512i integers_[kWords];
+};
+
+template <>
+class RowSum<0> {
+ public:
+  HWY_INLINE RowSum(const PlaneIntegers& query, size_t bytes)
+      : integers_(query.in_order), bytes_(bytes) {}
+  HWY_INLINE VecI32 Of(const uint8_t* row) const {
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t i = 0; i < bytes_; i += 8) {
+      sum = AddMasked(sum, _mm512_loadu_si512(integers_ + 8 * i), row + i);
+    }
+    return VecI32{sum};
+  }
+
+ private:
+  const int8_t* integers_;
+  size_t bytes_;
+};
 
 #else
 
-HWY_INLINE VecI32 AddRow(const PlaneIntegers& query, const uint8_t* row,
-                         size_t at, VecI32 sum) {
-  return BitKernel().Add(hn::LoadU(Tag<uint8_t>(), row + at), query.by_bit + at,
-                         query.stride, sum);
-}
-constexpr size_t kRowStep = hn::MaxLanes(Tag<uint8_t>());
+template <size_t kBytes>
+class RowSum {
+ public:
+  HWY_INLINE RowSum(const PlaneIntegers& query, size_t bytes)
+      : query_(query), bytes_(kBytes == 0 ? bytes : kBytes) {}
+  HWY_INLINE VecI32 Of(const uint8_t* row) const {
+    const Tag<uint8_t> d;
+    VecI32 sum = hn::Zero(Tag<int32_t>());
+    for (size_t i = 0; i < bytes_; i += hn::Lanes(d)) {
+      sum = BitKernel().Add(hn::LoadU(d, row + i), query_.by_bit + i,
+                            query_.stride, sum);
+    }
+    return sum;
+  }
+
+ private:
+  const PlaneIntegers& query_;
+  size_t bytes_;
+};
 
 #endif
 
@@ -456,39 +192,33 @@ template <size_t kBytes>
 HWY_NOINLINE void SumBitsLoop(const PlaneIntegers& query, const PlaneRows& rows,
                               absl::Span<const uint32_t> slots,
                               int32_t* HWY_RESTRICT sums) {
-  const Tag<int32_t> d32;
   const hn::FixedTag<int32_t, 4> d4;
   const size_t bytes = kBytes == 0 ? rows.bytes : kBytes;
   const size_t n = slots.size();
-  for (size_t i = 0; i < std::min(n, kAhead); ++i) {
-    PrefetchRow(rows.first + slots[i] * rows.stride, bytes);
+  const RowSum<kBytes> sum(query, bytes);
+  const uint32_t* HWY_RESTRICT numbers = slots.data();
+  const auto row = [&](size_t i) {
+    return rows.first + numbers[i] * rows.stride;
+  };
+  const auto sum_of_four = [&](const uint8_t* a, const uint8_t* b,
+                               const uint8_t* c, const uint8_t* d) HWY_ATTR {
+    return SumLanes4(sum.Of(a), sum.Of(b), sum.Of(c), sum.Of(d));
+  };
+  for (size_t i = 0; i < std::min(n, kAhead); ++i) PrefetchRow(row(i), bytes);
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (size_t j = i + kAhead; j < std::min(i + kAhead + 4, n); ++j) {
+      PrefetchRow(row(j), bytes);
+    }
+    hn::StoreU(sum_of_four(row(i), row(i + 1), row(i + 2), row(i + 3)), d4,
+               sums + i);
   }
-  for (size_t i = 0; i < n; i += 4) {
-    const uint8_t* at[4];
-    for (size_t r = 0; r < 4; ++r) {
-      at[r] = rows.first + slots[std::min(i + r, n - 1)] * rows.stride;
-      if (i + r + kAhead < n) {
-        PrefetchRow(rows.first + slots[i + r + kAhead] * rows.stride, bytes);
-      }
-    }
-    VecI32 a = hn::Zero(d32);
-    VecI32 b = hn::Zero(d32);
-    VecI32 c = hn::Zero(d32);
-    VecI32 d = hn::Zero(d32);
-    for (size_t j = 0; j < bytes; j += kRowStep) {
-      a = AddRow(query, at[0], j, a);
-      b = AddRow(query, at[1], j, b);
-      c = AddRow(query, at[2], j, c);
-      d = AddRow(query, at[3], j, d);
-    }
-    const auto total = SumLanes4(a, b, c, d);
-    if (i + 4 <= n) {
-      hn::StoreU(total, d4, sums + i);
-    } else {
-      HWY_ALIGN int32_t last[4];
-      hn::Store(total, d4, last);
-      std::memcpy(sums + i, last, (n - i) * sizeof(int32_t));
-    }
+  if (i < n) {
+    HWY_ALIGN int32_t last[4];
+    hn::Store(sum_of_four(row(i), row(std::min(i + 1, n - 1)),
+                          row(std::min(i + 2, n - 1)), row(n - 1)),
+              d4, last);
+    std::memcpy(sums + i, last, (n - i) * sizeof(int32_t));
   }
 }
 
@@ -737,11 +467,11 @@ HWY_NOINLINE int64_t SumCodeBytes(const CodeTables& tables,
     JoinPlanes(plane(7), plane(6), plane(5), plane(4), upper);
     const int8_t* q = query.levels.by_bit + i;
     for (size_t t = 0; t < 4; ++t, q += stride) {
-      sums.Add(
-          hn::Or(hn::And(lower[t], low_half),
-                 hn::BitCast(d, hn::ShiftLeft<4>(hn::BitCast(
-                                    TagU16(), hn::And(upper[t], low_half))))),
-          q);
+      sums.Add(hn::Or(hn::And(lower[t], low_half),
+                      hn::BitCast(d, hn::ShiftLeft<4>(hn::BitCast(
+                                         Tag<uint16_t>(),
+                                         hn::And(upper[t], low_half))))),
+               q);
       sums.Add(hn::Or(hn::And(ShiftBytes<4>(lower[t]), low_half),
                       hn::And(upper[t], high_half)),
                q + 4 * stride);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "corkscrew/metric.h"
@@ -23,14 +24,15 @@
 #include "hwy/highway.h"
 // After highway.h:
 #include "quant/code_scan-inl.h"
+#include "quant/prefix_sums-inl.h"
+#include "quant/shared_prefix_sums-inl.h"
 
 #if HWY_ONCE
 namespace corkscrew {
 namespace {
 
-// Blocks that several queries scan before the next: they stay in the
-// first-level cache.
-constexpr size_t kBlocksPerPass = 8;
+// Of the sign plane, that several queries read before the next ones.
+constexpr size_t kBytesPerRun = 256 * 1024;
 
 // Copies `values` to `in_order` and, by bit position, to `by_bit`, both filled
 // with 0.
@@ -57,6 +59,10 @@ int32_t Total(absl::Span<const int16_t> values) {
 HWY_EXPORT(PrefixTableBytes);
 HWY_EXPORT(FillPrefixTables);
 HWY_EXPORT(PrefixSumsOf);
+HWY_EXPORT(SharedTableBytes);
+HWY_EXPORT(FillSharedTables);
+HWY_EXPORT(ShareBlocksOf);
+HWY_EXPORT(SharedPrefixSumsOf);
 HWY_EXPORT(SignSumsOf);
 HWY_EXPORT(SketchSumsOf);
 HWY_EXPORT(FullSumsOf);
@@ -85,18 +91,22 @@ ScanQuery CodeScan::Prepare(const PreparedQuery& prepared) const {
   const size_t table_bytes =
       HWY_DYNAMIC_DISPATCH(PrefixTableBytes)(layout.prefix_bytes);
   const size_t arranged = in_order + 8 * stride;
-  const size_t total = table_bytes + arranged * (layout.has_sketch ? 2 : 1);
+  const size_t shared_bytes =
+      HWY_DYNAMIC_DISPATCH(SharedTableBytes)(layout.prefix_bytes);
+  const size_t before = table_bytes + shared_bytes;
+  const size_t total = before + arranged * (layout.has_sketch ? 2 : 1);
 
   ScanQuery query;
   query.memory = hwy::AllocateAligned<uint8_t>(total);
   uint8_t* at = query.memory.get();
-  std::fill(at + table_bytes, at + total, uint8_t{0});
+  std::fill(at + before, at + total, uint8_t{0});
   const auto take = [&at](size_t bytes) {
     uint8_t* const start = at;
     at += bytes;
     return start;
   };
   uint8_t* const tables = take(table_bytes);
+  uint8_t* const shared_tables = take(shared_bytes);
   const auto arrange = [&](const QueryIntegers& integers) {
     auto* const plain = reinterpret_cast<int8_t*>(take(in_order));
     auto* const by_bit = reinterpret_cast<int8_t*>(take(8 * stride));
@@ -120,6 +130,9 @@ ScanQuery CodeScan::Prepare(const PreparedQuery& prepared) const {
       2 * HWY_DYNAMIC_DISPATCH(FillPrefixTables)(query.levels.in_order,
                                                  layout.prefix_bytes, tables) +
       prefix_total;
+  query.shared_tables = shared_tables;
+  query.shared_excess = HWY_DYNAMIC_DISPATCH(FillSharedTables)(
+      query.levels.in_order, layout.prefix_bytes, shared_tables);
 
   const auto dim = static_cast<double>(layout.dim);
   query.sign_units.query = from.units.dot;
@@ -140,17 +153,20 @@ void CodeScan::PrefixSums(const ScanQuery& query, const uint8_t* prefix,
   (tables_.layout, query, prefix, blocks, sums);
 }
 
-void CodeScan::PrefixSums(absl::Span<const ScanQuery* const> queries,
-                          const uint8_t* prefix, size_t blocks, int16_t* sums,
-                          size_t stride) const {
-  const size_t block_bytes = tables_.layout.prefix_bytes * kScanBlock;
-  for (size_t block = 0; block < blocks; block += kBlocksPerPass) {
-    const size_t n = std::min(kBlocksPerPass, blocks - block);
-    for (size_t q = 0; q < queries.size(); ++q) {
-      PrefixSums(*queries[q], prefix + block * block_bytes, n,
-                 sums + q * stride + block * kScanBlock);
-    }
-  }
+void CodeScan::Share(const uint8_t* prefix, size_t blocks,
+                     SharedBlocks* shared) const {
+  assert(blocks <= SharedBlocks::kMaxBlocks);
+  shared->prefix_ = prefix;
+  shared->blocks_ = blocks;
+  HWY_DYNAMIC_DISPATCH(ShareBlocksOf)
+  (tables_.layout, prefix, blocks, shared->indices_);
+}
+
+void CodeScan::PrefixSums(const ScanQuery& query, const SharedBlocks& shared,
+                          int16_t* sums) const {
+  HWY_DYNAMIC_DISPATCH(SharedPrefixSumsOf)
+  (tables_.layout, query, shared.prefix_, shared.indices_, shared.blocks_,
+   sums);
 }
 
 void CodeScan::SignSums(const ScanQuery& query, const ScanColumns& columns,
@@ -158,6 +174,30 @@ void CodeScan::SignSums(const ScanQuery& query, const ScanColumns& columns,
                         const int16_t* prefix_sums, int32_t* sums) const {
   HWY_DYNAMIC_DISPATCH(SignSumsOf)
   (tables_.layout, query, columns, slots, prefix_sums, sums);
+}
+
+void CodeScan::SignSums(absl::Span<const ScanQuery* const> queries,
+                        const ScanColumns& columns,
+                        absl::Span<const absl::Span<const uint32_t>> slots,
+                        absl::Span<const int16_t* const> prefix_sums,
+                        absl::Span<int32_t* const> sums) const {
+  // Runs of rows that the second-level cache holds.
+  const size_t run =
+      std::max<size_t>(kBytesPerRun / (tables_.layout.rest_bytes + 1), 1);
+  size_t left = 0;
+  for (const auto& some : slots) left += some.size();
+  std::vector<size_t> done(queries.size(), 0);
+  for (size_t end = run; left != 0; end += run) {
+    for (size_t q = 0; q < queries.size(); ++q) {
+      const auto rest = slots[q].subspan(done[q]);
+      const auto n = static_cast<size_t>(
+          std::lower_bound(rest.begin(), rest.end(), end) - rest.begin());
+      SignSums(*queries[q], columns, rest.first(n), prefix_sums[q] + done[q],
+               sums[q] + done[q]);
+      done[q] += n;
+      left -= n;
+    }
+  }
 }
 
 void CodeScan::FullSums(const ScanQuery& query, const ScanColumns& columns,

@@ -140,6 +140,7 @@ struct Case {
     scan.PrefixSums(scan_query, prefix.data(), blocks, prefix_got.data());
     prefix_got.resize(scalars.size());
     ASSERT_EQ(prefix_got, prefix_sums);
+    ASSERT_EQ(SharedPrefixSums(scan_query), prefix_sums);
     for (const int16_t sum : prefix_sums) {
       EXPECT_LE(std::abs(int{sum}), scan_query.prefix_magnitude);
     }
@@ -167,6 +168,20 @@ struct Case {
       }
     }
     CheckScores(*prepared);
+  }
+
+  // All prefix sums, by blocks made ready for several queries.
+  std::vector<int16_t> SharedPrefixSums(const ScanQuery& scan_query) const {
+    const size_t blocks = ScanLayout::Blocks(scalars.size());
+    std::vector<int16_t> sums(blocks * kScanBlock);
+    SharedBlocks shared;
+    for (size_t b = 0; b < blocks; b += shared.blocks()) {
+      scan.Share(prefix.data() + layout.PrefixPosition(b * kScanBlock, 0),
+                 std::min(SharedBlocks::kMaxBlocks, blocks - b), &shared);
+      scan.PrefixSums(scan_query, shared, sums.data() + b * kScanBlock);
+    }
+    sums.resize(scalars.size());
+    return sums;
   }
 
   void CheckScores(const PreparedQuery& prepared) const {
@@ -253,32 +268,91 @@ TEST(CodeScanTest, SumsAreExactWhereTheyAreLargest) {
 }
 
 TEST(CodeScanTest, SeveralQueriesGetWhatEachGetsAlone) {
-  const Case test({.dim = 384, .bits = 4}, /*slots=*/1500);
+  constexpr size_t kSlots = 30000;  // More than one run.
   constexpr size_t kQueries = 5;
+  const QuantizerParams params = {.dim = 384, .bits = 1};
+  const Quantizer quantizer = Make(params);
+  const ScanLayout layout(params);
+  SplitMix64 random(1);
+  std::vector<uint8_t> prefix(layout.prefix_size(kSlots));
+  std::vector<uint8_t> rest(layout.rest_size(kSlots) + kScanPadding);
+  for (auto* column : {&prefix, &rest}) {
+    for (uint8_t& byte : *column) byte = static_cast<uint8_t>(random.Next());
+  }
+  const ScanColumns columns = {.prefix = prefix.data(), .rest = rest.data()};
+  const CodeScan scan(quantizer);
   ForEachSimdTarget([&] {
     std::vector<ScanQuery> queries;
-    std::vector<const ScanQuery*> pointers;
-    for (uint64_t i = 0; i < kQueries; ++i) {
-      const auto prepared =
-          test.quantizer.Prepare(RandomNormal(384, /*seed=*/i));
-      ASSERT_TRUE(prepared.ok());
-      queries.push_back(test.scan.Prepare(*prepared));
+    std::vector<std::vector<uint32_t>> slots(kQueries);
+    std::vector<std::vector<int16_t>> prefix_sums(kQueries);
+    std::vector<std::vector<int32_t>> want(kQueries);
+    std::vector<std::vector<int32_t>> got(kQueries);
+    for (size_t q = 0; q < kQueries; ++q) {
+      queries.push_back(
+          scan.Prepare(*quantizer.Prepare(RandomNormal(384, /*seed=*/q))));
+      // The first has no slots, the last has all.
+      const uint32_t one_in = q + 1 == kQueries ? 1 : 10;
+      for (uint32_t slot = 0; q != 0 && slot < kSlots; ++slot) {
+        if (random.Bounded(one_in) == 0) slots[q].push_back(slot);
+      }
+      prefix_sums[q].resize(slots[q].size());
+      for (int16_t& sum : prefix_sums[q]) {
+        sum = static_cast<int16_t>(random.Bounded(1000));
+      }
+      want[q].resize(slots[q].size());
+      got[q].resize(slots[q].size());
+      scan.SignSums(queries[q], columns, slots[q], prefix_sums[q].data(),
+                    want[q].data());
     }
-    for (const ScanQuery& query : queries) pointers.push_back(&query);
-    const size_t blocks = ScanLayout::Blocks(1500);
-    const size_t stride = blocks * kScanBlock + 10;
-    std::vector<int16_t> together(kQueries * stride);
-    test.scan.PrefixSums(pointers, test.prefix.data(), blocks, together.data(),
-                         stride);
-    for (size_t i = 0; i < kQueries; ++i) {
-      std::vector<int16_t> alone(blocks * kScanBlock);
-      test.scan.PrefixSums(queries[i], test.prefix.data(), blocks,
-                           alone.data());
-      EXPECT_TRUE(
-          std::equal(alone.begin(), alone.end(),
-                     together.begin() + static_cast<ptrdiff_t>(i * stride)));
+    std::vector<const ScanQuery*> all;
+    std::vector<absl::Span<const uint32_t>> all_slots;
+    std::vector<const int16_t*> all_prefix_sums;
+    std::vector<int32_t*> all_sums;
+    for (size_t q = 0; q < kQueries; ++q) {
+      all.push_back(&queries[q]);
+      all_slots.emplace_back(slots[q]);
+      all_prefix_sums.push_back(prefix_sums[q].data());
+      all_sums.push_back(got[q].data());
     }
+    scan.SignSums(all, columns, all_slots, all_prefix_sums,
+                  absl::MakeSpan(all_sums));
+    EXPECT_EQ(got, want);
   });
+}
+
+// One integer is far larger than the others: partial sums of all sizes.
+TEST(CodeScanTest, SumsOfUnevenQueriesEqualTheDefinition) {
+  for (const size_t dim : {8, 40, 136, 384, 2048}) {
+    for (const double decay : {0.5, 0.9, 0.99, 1.0}) {
+      Case test({.dim = dim, .bits = 1}, /*slots=*/100);
+      std::vector<int32_t> v(dim);
+      std::vector<int32_t> scratch(dim);
+      double size = 0x1p20;
+      for (size_t i = 0; i < dim; ++i, size *= decay) {
+        v[i] = static_cast<int32_t>(i % 3 == 2 ? -size : size);
+      }
+      Rotation(dim, test.quantizer.params().seed, RotationKind::kMain)
+          .Inverse(absl::MakeSpan(v), absl::MakeSpan(scratch));
+      const std::vector<float> query(v.begin(), v.end());
+      ForEachSimdTarget([&] {
+        const ScanQuery prepared =
+            test.scan.Prepare(*test.quantizer.Prepare(query));
+        std::vector<int16_t> want;
+        for (size_t slot = 0; slot < 100; ++slot) {
+          int sum = 0;
+          for (size_t j = 0; j < 8 * test.layout.prefix_bytes; ++j) {
+            const uint8_t byte =
+                test.prefix[test.layout.PrefixPosition(slot, j / 8)];
+            const int value = prepared.levels.in_order[j];
+            sum += (byte >> j % 8 & 1) != 0 ? value : -value;
+          }
+          want.push_back(static_cast<int16_t>(sum));
+        }
+        EXPECT_EQ(test.SharedPrefixSums(prepared), want)
+            << "dim " << dim << ", decay " << decay;
+      });
+    }
+  }
 }
 
 TEST(CodeScanTest, StageScoresFollowTheirFormulas) {

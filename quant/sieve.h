@@ -41,6 +41,17 @@ void RunSieve(const CodeScan& scan, const ScanQuery& query,
               absl::Span<const SievePart> parts, size_t keep,
               Survivors* survivors);
 
+// As RunSieve() for several queries of the same parts: *survivors[q] is exactly
+// what RunSieve() leaves for *queries[q]. The parts are read once for 32
+// queries and about half of the arithmetic is shared (CodeScan::PrefixSums()).
+// A batch of searches calls this once for all that see the same slots
+// (collection, moment and filter) and keep equally many, then
+// CodeScan::SignSums() for several queries; from there on, each query goes its
+// own way. `queries` and `survivors` [q], no two survivors the same.
+void RunSieves(const CodeScan& scan, absl::Span<const ScanQuery* const> queries,
+               absl::Span<const SievePart> parts, size_t keep,
+               absl::Span<Survivors* const> survivors);
+
 // Removes from `all`, what RunSieve() left of sets of parts with the same query
 // and `keep` (on several threads), what is not among the `keep` largest of all
 // of them.

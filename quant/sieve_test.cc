@@ -183,6 +183,45 @@ TEST_F(SieveTest, PartsAndThreadsDoNotMatter) {
   }
 }
 
+TEST_F(SieveTest, SeveralQueriesGetWhatEachGetsAlone) {
+  constexpr size_t kSlots = 20000;
+  SplitMix64 random(6);
+  std::vector<bool> some(kSlots);
+  for (size_t i = 0; i < kSlots; ++i) some[i] = random.Bounded(3) != 0;
+  for (const Order order : kOrders) {
+    Fill(kSlots, order);
+    const Columns first = Make(0, 7001, some);
+    const Columns second = Make(7001, kSlots, some);
+    const SievePart parts[] = {first.part, second.part};
+    for (const size_t count : {2, 3, order == Order::kRandom ? 70 : 5}) {
+      ForEachSimdTarget([&] {
+        std::vector<ScanQuery> queries;
+        for (size_t q = 0; q < count; ++q) {
+          queries.push_back(
+              scan_.Prepare(*quantizer_.Prepare(RandomNormal(kDim, q))));
+        }
+        std::vector<const ScanQuery*> pointers;
+        std::vector<Survivors> survivors(count);
+        std::vector<Survivors*> together;
+        for (size_t q = 0; q < count; ++q) {
+          pointers.push_back(&queries[q]);
+          together.push_back(&survivors[q]);
+        }
+        for (const size_t keep : {0, 300, 30000}) {
+          RunSieves(scan_, pointers, parts, keep, absl::MakeSpan(together));
+          for (size_t q = 0; q < count; ++q) {
+            Survivors alone;
+            RunSieve(scan_, queries[q], parts, keep, &alone);
+            EXPECT_EQ(survivors[q].slots, alone.slots);
+            EXPECT_EQ(survivors[q].sums, alone.sums);
+            EXPECT_EQ(survivors[q].part_ends, alone.part_ends);
+          }
+        }
+      });
+    }
+  }
+}
+
 TEST_F(SieveTest, OnlyAdmittedSlotsTakePart) {
   constexpr size_t kSlots = 20000;
   SplitMix64 random(5);

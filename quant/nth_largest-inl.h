@@ -1,0 +1,102 @@
+// Partitions of floats, compiled once per SIMD target. Include after highway.h.
+
+#if defined(CORKSCREW_QUANT_NTH_LARGEST_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef CORKSCREW_QUANT_NTH_LARGEST_INL_H_
+#undef CORKSCREW_QUANT_NTH_LARGEST_INL_H_
+#else
+#define CORKSCREW_QUANT_NTH_LARGEST_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstddef>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace corkscrew {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+#undef CORKSCREW_NTH_IS_SCALAR
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+#define CORKSCREW_NTH_IS_SCALAR 1
+#else
+#define CORKSCREW_NTH_IS_SCALAR 0
+#if HWY_ARCH_X86
+using TagF32 = hn::ScalableTag<float>;
+#else
+using TagF32 = hn::FixedTag<float, 4>;
+#endif
+#endif
+
+// Sets *least and *most to the bounds of `x` [n], n >= 1.
+void FindBounds(const float* HWY_RESTRICT x, size_t n, float* least,
+                float* most) {
+  float low = x[0];
+  float high = x[0];
+  size_t i = 0;
+#if !CORKSCREW_NTH_IS_SCALAR
+  const TagF32 d;
+  auto lows = hn::Set(d, low);
+  auto highs = lows;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    const auto v = hn::LoadU(d, x + i);
+    lows = hn::Min(lows, v);
+    highs = hn::Max(highs, v);
+  }
+  low = hn::GetLane(hn::MinOfLanes(d, lows));
+  high = hn::GetLane(hn::MaxOfLanes(d, highs));
+#endif
+  for (; i < n; ++i) {
+    low = std::min(low, x[i]);
+    high = std::max(high, x[i]);
+  }
+  *least = low;
+  *most = high;
+}
+
+// Returns how many of `x` [n] are at least `pivot`.
+size_t CountFrom(const float* HWY_RESTRICT x, size_t n, float pivot) {
+  size_t count = 0;
+  size_t i = 0;
+#if !CORKSCREW_NTH_IS_SCALAR
+  const TagF32 d;
+  const auto p = hn::Set(d, pivot);
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    count += hn::CountTrue(d, hn::Ge(hn::LoadU(d, x + i), p));
+  }
+#endif
+  for (; i < n; ++i) count += x[i] >= pivot ? 1 : 0;
+  return count;
+}
+
+// Moves those of `x` [n] that are at least `pivot`, or those that are not, to
+// the front. Returns how many they are.
+size_t KeepSide(float* x, size_t n, float pivot, bool from_pivot) {
+  size_t to = 0;
+  size_t i = 0;
+#if !CORKSCREW_NTH_IS_SCALAR
+  const TagF32 d;
+  const auto p = hn::Set(d, pivot);
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    const auto v = hn::LoadU(d, x + i);
+    const auto mask = from_pivot ? hn::Ge(v, p) : hn::Lt(v, p);
+    // Writes at most what was read.
+    hn::StoreU(hn::Compress(v, mask), d, x + to);
+    to += hn::CountTrue(d, mask);
+  }
+#endif
+  for (; i < n; ++i) {
+    const float v = x[i];
+    x[to] = v;
+    to += (v >= pivot) == from_pivot ? 1 : 0;
+  }
+  return to;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace corkscrew
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
