@@ -50,11 +50,6 @@ absl::Status CheckTokens(const GgufFile& file,
       return MalformedModel(file,
                             absl::StrCat("token ", i, " is not valid UTF-8"));
     }
-    if (tokens[i].size() > kMaxTokenBytes) {
-      return MalformedModel(
-          file, absl::StrCat("token ", i, " has ", tokens[i].size(),
-                             " bytes, want at most ", kMaxTokenBytes));
-    }
     bytes += tokens[i].size();
   }
   if (bytes > kMaxVocabularyBytes) {
@@ -71,6 +66,13 @@ absl::StatusOr<TokenVocabulary> TokenVocabulary::Read(const GgufFile& file,
   CORKSCREW_ASSIGN_OR_RETURN(
       v.tokens, RequiredKey(file.Strings("tokenizer.ggml.tokens")));
   CORKSCREW_RETURN_IF_ERROR(CheckTokens(file, v.tokens));
+  for (size_t i = 0; i < v.tokens.size(); ++i) {
+    if (v.tokens[i].size() > kMaxTokenBytes) {
+      return MalformedModel(
+          file, absl::StrCat("token ", i, " has ", v.tokens[i].size(),
+                             " bytes, want at most ", kMaxTokenBytes));
+    }
+  }
   v.types.resize(v.tokens.size(), TokenType::kNormal);
   if (file.Has("tokenizer.ggml.token_type")) {
     CORKSCREW_ASSIGN_OR_RETURN(const std::vector<int64_t> types,

@@ -432,7 +432,7 @@ TEST(TokenizerTest, StepsAreLinearInHostileTexts) {
     while (text.size() < size) absl::StrAppend(&text, part);
     return text;
   };
-  constexpr size_t kSize = size_t{1} << 16;
+  constexpr size_t kSize = size_t{1} << 13;
   for (const auto& tokenizer : tokenizers) {
     for (const char* part : {"a", "abc", " ", "\xCC\x81", "\xCC\x81\xCC\xA7",
                              "\xE2\x96\x81", "\n", "a ", "'", "1"}) {
