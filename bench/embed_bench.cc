@@ -17,8 +17,8 @@
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
 #include "corkscrew/embedder.h"
-#include "embed/bert_embedder.h"
 #include "embed/gguf.h"
+#include "embed/model_embedder.h"
 
 namespace corkscrew {
 namespace {
@@ -29,12 +29,12 @@ std::string ModelPath() {
   return std::string(CORKSCREW_SOURCE_DIR) + "/models/corkscrew-default-1.gguf";
 }
 
-const BertEmbedder* Model(benchmark::State& state) {
+const ModelEmbedder* Model(benchmark::State& state) {
   static const auto* const kEmbedder = [] {
     const auto file = GgufFile::Open(ModelPath());
-    return new absl::StatusOr<std::shared_ptr<const BertEmbedder>>(
-        file.ok() ? BertEmbedder::Create(**file, {})
-                  : absl::StatusOr<std::shared_ptr<const BertEmbedder>>(
+    return new absl::StatusOr<std::shared_ptr<const ModelEmbedder>>(
+        file.ok() ? ModelEmbedder::Create(**file, {})
+                  : absl::StatusOr<std::shared_ptr<const ModelEmbedder>>(
                         file.status()));
   }();
   if (kEmbedder->ok()) return (*kEmbedder)->get();
@@ -53,7 +53,7 @@ std::vector<int32_t> Ids(size_t tokens) {
 }
 
 void EmbedTexts(benchmark::State& state, size_t texts, size_t tokens) {
-  const BertEmbedder* embedder = Model(state);
+  const ModelEmbedder* embedder = Model(state);
   if (embedder == nullptr) return;
   const std::vector<int32_t> ids = Ids(tokens);
   const std::vector<absl::Span<const int32_t>> spans(texts, ids);

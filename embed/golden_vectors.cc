@@ -12,7 +12,7 @@
 #include "absl/types/span.h"
 #include "base/testing.h"
 #include "corkscrew/embedder.h"
-#include "embed/bert_embedder.h"
+#include "embed/model_embedder.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
@@ -58,7 +58,7 @@ std::vector<GoldenVector> ReadGoldenVectors(const std::string& path) {
   return goldens;
 }
 
-Agreement CompareWithGoldens(const BertEmbedder& embedder,
+Agreement CompareWithGoldens(const ModelEmbedder& embedder,
                              const std::vector<GoldenVector>& goldens,
                              bool limited) {
   Agreement agreement;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "embed/bert_embedder.h"
+#include "embed/model_embedder.h"
 
 namespace corkscrew::testing {
 
@@ -38,7 +38,7 @@ struct Agreement {
 // Compares all vectors, and expects token ids and unit length. kLiteralSpecials
 // is compared by its golden ids. `limited` looks at rows with vector_of_256
 // only, for an embedder of that limit.
-Agreement CompareWithGoldens(const BertEmbedder& embedder,
+Agreement CompareWithGoldens(const ModelEmbedder& embedder,
                              const std::vector<GoldenVector>& goldens,
                              bool limited = false);
 

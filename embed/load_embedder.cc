@@ -15,15 +15,14 @@
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "corkscrew/embedder.h"
-#include "embed/bert_embedder.h"
 #include "embed/gguf.h"
+#include "embed/model_embedder.h"
 
 namespace corkscrew {
 namespace {
 
 constexpr absl::string_view kSupported =
-    "supported are GGUF files of architecture \"bert\" with a WordPiece "
-    "tokenizer";
+    "supported are GGUF files of embedding models";
 
 // The name of a model format that is known but not supported, or empty.
 absl::string_view ForeignFormat(absl::string_view head) {
@@ -59,18 +58,7 @@ absl::StatusOr<std::shared_ptr<const Embedder>> LoadEmbedder(
         path, ": is a model of format ", format, ", ", kSupported));
   }
   CORKSCREW_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(path));
-  const absl::StatusOr<absl::string_view> architecture =
-      file->String("general.architecture");
-  if (absl::IsNotFound(architecture.status())) {
-    return absl::InvalidArgumentError(architecture.status().message());
-  }
-  CORKSCREW_RETURN_IF_ERROR(architecture.status());
-  if (*architecture != "bert") {
-    return absl::UnimplementedError(
-        absl::StrCat(path, ": is a model of architecture \"", *architecture,
-                     "\", ", kSupported));
-  }
-  return BertEmbedder::Create(*file, options);
+  return ModelEmbedder::Create(*file, options);
 }
 
 }  // namespace corkscrew

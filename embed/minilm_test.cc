@@ -8,9 +8,9 @@
 #include "absl/strings/string_view.h"
 #include "base/testing.h"
 #include "corkscrew/embedder.h"
-#include "embed/bert_embedder.h"
 #include "embed/gguf.h"
 #include "embed/golden_vectors.h"
+#include "embed/model_embedder.h"
 #include "gtest/gtest.h"
 
 namespace corkscrew {
@@ -27,7 +27,7 @@ Agreement AgreementOf(absl::string_view model, size_t max_tokens) {
   EXPECT_THAT(file, IsOk());
   if (!file.ok()) return {};
   const auto embedder =
-      BertEmbedder::Create(**file, {.max_tokens = max_tokens});
+      ModelEmbedder::Create(**file, {.max_tokens = max_tokens});
   EXPECT_THAT(embedder, IsOk());
   if (!embedder.ok()) return {};
   const auto goldens = ReadGoldenVectors(

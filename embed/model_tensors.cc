@@ -129,6 +129,28 @@ absl::StatusOr<const GgufTensor*> ModelTensors::Matrix(absl::string_view name,
   return Take(tensor);
 }
 
+absl::StatusOr<std::vector<GgufTensor>> ModelTensors::Matrices(
+    absl::string_view name, size_t in, size_t out, size_t n) {
+  const GgufTensor* tensor = file_.Find(name);
+  if (tensor == nullptr ||
+      tensor->shape != std::array<uint64_t, 4>{in, out, n, 1}) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        Describe(name),
+        tensor == nullptr ? " is missing"
+                          : absl::StrCat(" has shape ", ShapeOf(*tensor)),
+        ", want shape [", in, ", ", out, ", ", n, "]"));
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(tensor, Take(tensor));
+  const size_t bytes = tensor->data.size() / n;
+  std::vector<GgufTensor> matrices(n, *tensor);
+  for (size_t i = 0; i < n; ++i) {
+    matrices[i].shape = {in, out, 1, 1};
+    matrices[i].dims = 2;
+    matrices[i].data = tensor->data.substr(i * bytes, bytes);
+  }
+  return matrices;
+}
+
 absl::StatusOr<const GgufTensor*> ModelTensors::Table(absl::string_view name,
                                                       size_t in) {
   const GgufTensor* tensor = file_.Find(name);

@@ -39,6 +39,13 @@ class ModelTensors {
   absl::StatusOr<std::vector<float>> Vector(absl::string_view name, size_t n,
                                             size_t padded);
 
+  // The same for `n` matrices [in, out] in one tensor [in, out, n], one by one.
+  absl::StatusOr<std::vector<GgufTensor>> Matrices(absl::string_view name,
+                                                   size_t in, size_t out,
+                                                   size_t n);
+
+  bool Has(absl::string_view name) const { return file_.Find(name) != nullptr; }
+
   // All tensors returned so far.
   absl::Span<const GgufTensor* const> used() const { return used_; }
 

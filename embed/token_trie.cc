@@ -45,18 +45,7 @@ TokenTrie::TokenTrie(
 TokenTrie::Match TokenTrie::FindLongest(absl::string_view text,
                                         uint64_t* steps) const {
   Match match;
-  const Node* node = nodes_.data();
-  for (size_t i = 0; i < text.size(); ++i) {
-    ++*steps;
-    const auto label = static_cast<uint8_t>(text[i]);
-    const Node* first = nodes_.data() + node->children;
-    const Node* last = first + node->child_count;
-    node = std::lower_bound(first, last, label, [](const Node& n, uint8_t l) {
-      return n.label < l;
-    });
-    if (node == last || node->label != label) break;
-    if (node->id >= 0) match = {node->id, i + 1};
-  }
+  FindAll(text, steps, [&](const Match& longer) { match = longer; });
   return match;
 }
 

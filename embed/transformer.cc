@@ -51,6 +51,94 @@ void LayerNormRows(float* HWY_RESTRICT x, size_t rows, size_t dim,
   }
 }
 
+void RmsNormRows(float* HWY_RESTRICT x, size_t rows, size_t dim,
+                 const float* HWY_RESTRICT weight, float epsilon) {
+  const hn::CappedTag<float, kPanel> d;
+  const size_t lanes = hn::Lanes(d);
+  const size_t stride = PadToPanel(dim);
+  for (size_t row = 0; row < rows; ++row, x += stride) {
+    auto squares = hn::Zero(d);
+    for (size_t i = 0; i < stride; i += lanes) {
+      const auto v = hn::LoadU(d, x + i);
+      squares = hn::MulAdd(v, v, squares);
+    }
+    const float mean =
+        hn::GetLane(hn::SumOfLanes(d, squares)) / static_cast<float>(dim);
+    const auto scale = hn::Set(d, 1.0f / std::sqrt(mean + epsilon));
+    for (size_t i = 0; i < stride; i += lanes) {
+      hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, x + i), scale),
+                         hn::LoadU(d, weight + i)),
+                 d, x + i);
+    }
+  }
+}
+
+// x / (1 + e^-y)
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V TimesSigmoid(D d, V x, V y) {
+  const V one = hn::Set(d, 1.0f);
+  const V e = ExpOfNegative(d, hn::Neg(hn::Abs(y)));
+  const V share = hn::IfThenElse(hn::Ge(y, hn::Zero(d)), one, e);
+  return hn::Div(hn::Mul(x, share), hn::Add(one, e));
+}
+
+// (1 + tanh(z)) / 2 = 1 / (1 + e^-2z)
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V GeluTanh(D d, V x) {
+  const V cube = hn::Mul(hn::Mul(x, x), x);
+  const V inner = hn::MulAdd(cube, hn::Set(d, 0.044715f), x);
+  return TimesSigmoid(d, x, hn::Mul(inner, hn::Set(d, 1.59576912f)));
+}
+
+// A vector from `p`, of which only `n` numbers are there, then zeros.
+HWY_INLINE hn::Vec<hn::CappedTag<float, kPanel>> LoadFirst(const float* p,
+                                                           size_t n) {
+  const hn::CappedTag<float, kPanel> d;
+  if (n >= hn::Lanes(d)) return hn::LoadU(d, p);
+  float buffer[kPanel] = {};
+  std::copy(p, p + n, buffer);
+  return hn::LoadU(d, buffer);
+}
+
+void GateRows(GateKind kind, const float* HWY_RESTRICT x, size_t rows, size_t n,
+              float* HWY_RESTRICT y) {
+  const hn::CappedTag<float, kPanel> d;
+  const size_t lanes = hn::Lanes(d);
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t i = 0; i < n; i += lanes) {
+      auto gate = LoadFirst(x + i, n - i);
+      const auto value = LoadFirst(x + n + i, n - i);
+      if (kind == GateKind::kGelu) {
+        gate = Gelu(d, gate);
+      } else if (kind == GateKind::kGeluTanh) {
+        gate = GeluTanh(d, gate);
+      } else {
+        gate = TimesSigmoid(d, gate, gate);
+      }
+      hn::StoreU(hn::Mul(gate, value), d, y + i);
+    }
+    std::fill(y + n, y + PadToPanel(n), 0.0f);
+    x += PadToPanel(2 * n);
+    y += PadToPanel(n);
+  }
+}
+
+// Applies the mask to the scores [tokens] of token `at`, before they are
+// multiplied by `scale`.
+void MaskScores(const AttentionMask& mask, size_t head, float scale, size_t at,
+                size_t tokens, float* scores) {
+  constexpr float kHidden = -3.0e38f;  // e^(this - any score) is no weight.
+  const float slope = mask.slopes == nullptr ? 0.0f : mask.slopes[head] / scale;
+  for (size_t i = 0; i < tokens; ++i) {
+    const size_t distance = i < at ? at - i : i - at;
+    if ((mask.causal && i > at) || (mask.reach > 0 && distance > mask.reach)) {
+      scores[i] = kHidden;
+    } else {
+      scores[i] -= slope * static_cast<float>(distance);
+    }
+  }
+}
+
 // Replaces scores [tokens] of `row` by exp(scale * (score - largest)), and
 // returns 1 / their sum. `row` is padded with zeros to whole panels; the
 // padding becomes zero.
@@ -109,8 +197,8 @@ HWY_INLINE void PackValues(const float* HWY_RESTRICT v, size_t tokens,
 }
 
 void AttentionOfText(const float* qkv, size_t tokens,
-                     const AttentionShape& shape, AttentionScratch* scratch,
-                     float* y) {
+                     const AttentionShape& shape, const AttentionMask& mask,
+                     AttentionScratch* scratch, float* y) {
   const size_t head_dim = shape.head_dim;
   const size_t in_stride = PadToPanel(3 * shape.dim());
   const size_t out_stride = PadToPanel(shape.dim());
@@ -139,6 +227,9 @@ void AttentionOfText(const float* qkv, size_t tokens,
       }
       float inverse[kTileRows];
       for (size_t r = 0; r < n; ++r) {
+        if (!mask.hides_nothing()) {
+          MaskScores(mask, head, scale, row + r, tokens, scores + r * padded);
+        }
         inverse[r] = SoftmaxRow(scores + r * padded, tokens, scale);
       }
       for (size_t i = 0; i < head_dim; i += kPanel) {
@@ -165,6 +256,8 @@ HWY_AFTER_NAMESPACE();
 namespace corkscrew {
 
 HWY_EXPORT(LayerNormRows);
+HWY_EXPORT(RmsNormRows);
+HWY_EXPORT(GateRows);
 HWY_EXPORT(AttentionOfText);
 
 void LayerNorm(float* x, size_t rows, size_t dim, const float* weight,
@@ -172,9 +265,18 @@ void LayerNorm(float* x, size_t rows, size_t dim, const float* weight,
   HWY_DYNAMIC_DISPATCH(LayerNormRows)(x, rows, dim, weight, bias, epsilon);
 }
 
+void RmsNorm(float* x, size_t rows, size_t dim, const float* weight,
+             float epsilon) {
+  HWY_DYNAMIC_DISPATCH(RmsNormRows)(x, rows, dim, weight, epsilon);
+}
+
+void Gate(GateKind kind, const float* x, size_t rows, size_t n, float* y) {
+  HWY_DYNAMIC_DISPATCH(GateRows)(kind, x, rows, n, y);
+}
+
 void Attention(const float* qkv, size_t tokens, const AttentionShape& shape,
-               AttentionScratch* scratch, float* y) {
-  HWY_DYNAMIC_DISPATCH(AttentionOfText)(qkv, tokens, shape, scratch, y);
+               const AttentionMask& mask, AttentionScratch* scratch, float* y) {
+  HWY_DYNAMIC_DISPATCH(AttentionOfText)(qkv, tokens, shape, mask, scratch, y);
 }
 
 }  // namespace corkscrew

@@ -17,6 +17,24 @@ namespace corkscrew {
 void LayerNorm(float* x, size_t rows, size_t dim, const float* weight,
                const float* bias, float epsilon);
 
+// Replaces each row r of `x` [rows, PadToPanel(dim)] by
+// r / sqrt(mean of r^2 + epsilon) * weight (Zhang and Sennrich,
+// arXiv:1910.07467). `weight` [PadToPanel(dim)], padded with zeros.
+void RmsNorm(float* x, size_t rows, size_t dim, const float* weight,
+             float epsilon);
+
+// What the gate of a gated linear unit goes through (Shazeer,
+// arXiv:2002.05202).
+enum class GateKind {
+  kGelu,      // Exact form, with erf.
+  kGeluTanh,  // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+  kSilu,      // x / (1 + e^-x)
+};
+
+// Writes gate(x[i]) * x[n + i] of each row of `x` [rows, PadToPanel(2 * n)] to
+// `y` [rows, PadToPanel(n)], padded with zeros.
+void Gate(GateKind kind, const float* x, size_t rows, size_t n, float* y);
+
 // Shape of multi-head attention.
 struct AttentionShape {
   size_t heads = 1;
@@ -24,18 +42,31 @@ struct AttentionShape {
   size_t dim() const { return heads * head_dim; }
 };
 
+// What a token sees, and how much of it.
+struct AttentionMask {
+  bool causal = false;  // Itself and what is before it.
+  size_t reach = 0;     // Tokens at most this far away; 0: all.
+  // [heads] subtracted from the score once per token of distance (ALiBi, Press
+  // et al., arXiv:2108.12409), or null.
+  const float* slopes = nullptr;
+
+  bool hides_nothing() const {
+    return !causal && reach == 0 && slopes == nullptr;
+  }
+};
+
 // Memory for Attention(), reused between calls. Single-threaded.
 struct AttentionScratch {
   std::vector<float> keys, values, scores;
 };
 
-// Bidirectional attention within one text (Vaswani et al., arXiv:1706.03762):
+// Attention within one text (Vaswani et al., arXiv:1706.03762):
 // for each head, softmax(q k^T / sqrt(head_dim)) v. Rows of `qkv`
 // [tokens, PadToPanel(3 * dim)] hold queries, keys, values of all heads, each
 // [heads, head_dim]. `y` [tokens, PadToPanel(dim)] gets the heads side by
 // side; its padding is not written.
 void Attention(const float* qkv, size_t tokens, const AttentionShape& shape,
-               AttentionScratch* scratch, float* y);
+               const AttentionMask& mask, AttentionScratch* scratch, float* y);
 
 }  // namespace corkscrew
 

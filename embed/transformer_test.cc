@@ -63,7 +63,8 @@ TEST(LayerNormTest, MatchesTheDefinitionForEverySize) {
 // softmax(q k^T / sqrt(head_dim)) v in double.
 std::vector<double> AttentionFromDefinition(const std::vector<float>& qkv,
                                             size_t tokens,
-                                            const AttentionShape& shape) {
+                                            const AttentionShape& shape,
+                                            const AttentionMask& mask) {
   const size_t dim = shape.dim();
   const size_t stride = PadToPanel(3 * dim);
   std::vector<double> y(tokens * dim);
@@ -78,6 +79,14 @@ std::vector<double> AttentionFromDefinition(const std::vector<float>& qkv,
                      double{qkv[s * stride + dim + offset + i]};
       }
       weight[s] /= std::sqrt(static_cast<double>(shape.head_dim));
+      const auto distance = static_cast<double>(s < t ? t - s : s - t);
+      if (mask.slopes != nullptr) {
+        weight[s] -= double{mask.slopes[at % shape.heads]} * distance;
+      }
+      if ((mask.causal && s > t) ||
+          (mask.reach > 0 && distance > static_cast<double>(mask.reach))) {
+        weight[s] = -1e300;
+      }
       largest = std::max(largest, weight[s]);
     }
     double sum = 0;
@@ -93,17 +102,18 @@ std::vector<double> AttentionFromDefinition(const std::vector<float>& qkv,
 }
 
 void ExpectAttentionMatches(size_t tokens, const AttentionShape& shape,
-                            float size) {
+                            float size, const AttentionMask& mask = {}) {
   SCOPED_TRACE(::testing::Message()
                << tokens << " tokens, " << shape.heads << " heads of "
                << shape.head_dim << ", size " << size);
   const size_t dim = shape.dim();
   std::vector<float> qkv = RandomNormal(tokens * PadToPanel(3 * dim), kSeed);
   for (float& value : qkv) value *= size;
-  const std::vector<double> want = AttentionFromDefinition(qkv, tokens, shape);
+  const std::vector<double> want =
+      AttentionFromDefinition(qkv, tokens, shape, mask);
   AttentionScratch scratch;
   std::vector<float> y(tokens * PadToPanel(dim));
-  Attention(qkv.data(), tokens, shape, &scratch, y.data());
+  Attention(qkv.data(), tokens, shape, mask, &scratch, y.data());
   for (size_t t = 0; t < tokens; ++t) {
     for (size_t i = 0; i < dim; ++i) {
       // Scores near 100 lose 1e-5 of their exponent to float32.
@@ -121,6 +131,84 @@ TEST(AttentionTest, MatchesTheDefinitionForEverySize) {
       for (const size_t head_dim : {1, 8, 31, 32, 33, 64}) {
         ExpectAttentionMatches(tokens, {2, head_dim}, 1);
         if (::testing::Test::HasFatalFailure()) return;
+      }
+    }
+  });
+}
+
+TEST(AttentionTest, SeesWhatTheMaskAllows) {
+  constexpr float kSlopes[] = {0.5f, 0.0625f};
+  ForEachSimdTarget([&] {
+    for (const size_t tokens : {1, 2, 7, 16, 33, 70}) {
+      for (const AttentionMask& mask :
+           {AttentionMask{.causal = true}, AttentionMask{.reach = 1},
+            AttentionMask{.reach = 8}, AttentionMask{.slopes = kSlopes},
+            AttentionMask{.causal = true, .reach = 3, .slopes = kSlopes}}) {
+        ExpectAttentionMatches(tokens, {2, 32}, 1, mask);
+        if (::testing::Test::HasFatalFailure()) return;
+      }
+    }
+  });
+}
+
+TEST(RmsNormTest, MatchesTheDefinitionForEverySize) {
+  ForEachSimdTarget([] {
+    for (size_t dim = 1; dim <= 70; ++dim) {
+      const size_t stride = PadToPanel(dim);
+      std::vector<float> x(3 * stride);
+      std::vector<float> weight(stride);
+      const std::vector<float> random = RandomNormal(4 * dim, kSeed + dim);
+      for (size_t i = 0; i < dim; ++i) {
+        for (size_t row = 0; row < 3; ++row) {
+          x[row * stride + i] = random[row * dim + i];
+        }
+        weight[i] = random[3 * dim + i];
+      }
+      RmsNorm(x.data(), 3, dim, weight.data(), 1e-5f);
+      for (size_t row = 0; row < 3; ++row) {
+        double squares = 0;
+        for (size_t i = 0; i < dim; ++i) {
+          squares += double{random[row * dim + i]} * random[row * dim + i];
+        }
+        const double scale =
+            1 / std::sqrt(squares / static_cast<double>(dim) + 1e-5);
+        for (size_t i = 0; i < stride; ++i) {
+          const double want =
+              i < dim ? random[row * dim + i] * scale * weight[i] : 0;
+          ASSERT_NEAR(x[row * stride + i], want, 2e-6 * (1 + std::abs(want)))
+              << dim;
+        }
+      }
+    }
+  });
+}
+
+TEST(GateTest, MatchesTheDefinitionForEverySize) {
+  const auto gelu_tanh = [](double x) {
+    return x / 2 *
+           (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+  };
+  const auto gate = [&](GateKind kind, double x) {
+    if (kind == GateKind::kGelu)
+      return x / 2 * (1 + std::erf(x / std::sqrt(2)));
+    return kind == GateKind::kGeluTanh ? gelu_tanh(x) : x / (1 + std::exp(-x));
+  };
+  ForEachSimdTarget([&] {
+    for (size_t n = 1; n <= 70; ++n) {
+      for (const GateKind kind :
+           {GateKind::kGelu, GateKind::kGeluTanh, GateKind::kSilu}) {
+        std::vector<float> x = RandomNormal(2 * PadToPanel(2 * n), kSeed + n);
+        x[0] = 8;
+        x[n - 1] = n > 1 ? -8 : 8;
+        std::vector<float> y(2 * PadToPanel(n), -1.0f);
+        Gate(kind, x.data(), 2, n, y.data());
+        for (size_t i = 0; i < 2 * PadToPanel(n); ++i) {
+          const size_t column = i % PadToPanel(n);
+          const float* row = &x[i / PadToPanel(n) * PadToPanel(2 * n)];
+          const double want =
+              column < n ? gate(kind, row[column]) * row[n + column] : 0;
+          ASSERT_NEAR(y[i], want, 1e-5 * (1 + std::abs(want))) << n;
+        }
       }
     }
   });

@@ -13,11 +13,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "base/utf8.h"
 #include "corkscrew/embedder.h"
 #include "embed/bert_words.h"
 #include "embed/gguf.h"
 #include "embed/token_trie.h"
+#include "embed/token_vocabulary.h"
+#include "embed/tokenizer.h"
 
 namespace corkscrew {
 namespace {
@@ -26,25 +27,7 @@ namespace {
 // others, with "##".
 constexpr absl::string_view kWordStart = "\xE2\x96\x81";  // U+2581
 
-// 60 times the vocabulary of BERT; bounds the memory of the tries.
-constexpr size_t kMaxVocabularyBytes = size_t{16} << 20;
-constexpr size_t kMaxVocabularySize = size_t{1} << 22;
-
 using Token = std::pair<absl::string_view, int32_t>;
-
-absl::Status Malformed(const GgufFile& file, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(file.name(), ": ", what));
-}
-
-// A key that a tokenizer needs: its absence is a malformed model, and not
-// "no such file".
-template <typename T>
-absl::StatusOr<T> Required(absl::StatusOr<T> value) {
-  if (absl::IsNotFound(value.status())) {
-    return absl::InvalidArgumentError(value.status().message());
-  }
-  return value;
-}
 
 // The id under `key`, or else of the token called `name`: older files have only
 // the token.
@@ -54,46 +37,18 @@ absl::StatusOr<int32_t> SpecialToken(
   if (file.Has(key)) {
     CORKSCREW_ASSIGN_OR_RETURN(const uint64_t id, file.Uint(key));
     if (id >= tokens.size()) {
-      return Malformed(file, absl::StrCat("key \"", key, "\" is ", id,
-                                          ", but there are only ",
-                                          tokens.size(), " tokens"));
+      return MalformedModel(file, absl::StrCat("key \"", key, "\" is ", id,
+                                               ", but there are only ",
+                                               tokens.size(), " tokens"));
     }
     return static_cast<int32_t>(id);
   }
   const auto found = std::find(tokens.begin(), tokens.end(), name);
   if (found == tokens.end()) {
-    return Malformed(file, absl::StrCat("has neither the key \"", key,
-                                        "\" nor a token ", name));
+    return MalformedModel(file, absl::StrCat("has neither the key \"", key,
+                                             "\" nor a token ", name));
   }
   return static_cast<int32_t>(found - tokens.begin());
-}
-
-absl::StatusOr<bool> BoolOr(const GgufFile& file, absl::string_view key,
-                            bool otherwise) {
-  if (!file.Has(key)) return otherwise;
-  return file.Bool(key);
-}
-
-absl::Status CheckVocabulary(const GgufFile& file,
-                             const std::vector<absl::string_view>& tokens) {
-  if (tokens.size() > kMaxVocabularySize) {
-    return Malformed(
-        file, absl::StrCat("has ", tokens.size(), " tokens, want at most ",
-                           kMaxVocabularySize));
-  }
-  size_t bytes = 0;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (!IsValidUtf8(tokens[i])) {
-      return Malformed(file, absl::StrCat("token ", i, " is not valid UTF-8"));
-    }
-    bytes += tokens[i].size();
-  }
-  if (bytes > kMaxVocabularyBytes) {
-    return Malformed(
-        file, absl::StrCat("has ", bytes, " bytes of tokens, want ", "at most ",
-                           kMaxVocabularyBytes));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -133,16 +88,17 @@ WordPieceTokenizer::~WordPieceTokenizer() = default;
 absl::StatusOr<std::unique_ptr<const WordPieceTokenizer>>
 WordPieceTokenizer::Create(const GgufFile& file) {
   CORKSCREW_ASSIGN_OR_RETURN(const absl::string_view model,
-                             Required(file.String("tokenizer.ggml.model")));
+                             RequiredKey(file.String("tokenizer.ggml.model")));
   if (model != "bert") {
     return absl::UnimplementedError(
         absl::StrCat(file.name(),
                      ": key \"tokenizer.ggml.model\" is another than \"bert\": "
                      "this tokenizer is not supported"));
   }
-  CORKSCREW_ASSIGN_OR_RETURN(const std::vector<absl::string_view> tokens,
-                             Required(file.Strings("tokenizer.ggml.tokens")));
-  CORKSCREW_RETURN_IF_ERROR(CheckVocabulary(file, tokens));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      const std::vector<absl::string_view> tokens,
+      RequiredKey(file.Strings("tokenizer.ggml.tokens")));
+  CORKSCREW_RETURN_IF_ERROR(CheckTokens(file, tokens));
   std::vector<Token> starts;
   std::vector<Token> continuations;
   for (size_t i = 0; i < tokens.size(); ++i) {
@@ -215,6 +171,21 @@ WordPieceTokenizer::Rules WordPieceTokenizer::rules() const {
           .unknown_id = rep_->unknown_id,
           .lowercase = rep_->options.lowercase,
           .strip_accents = rep_->options.strip_accents};
+}
+
+void WordPieceTokenizer::Describe(const GgufFile& file,
+                                  TokenizerContent* content) const {
+  content->name = "wordpiece";
+  content->parameters = {
+      {"classify_id", static_cast<uint64_t>(rep_->classify_id)},
+      {"lowercase", uint64_t{rep_->options.lowercase}},
+      {"separator_id", static_cast<uint64_t>(rep_->separator_id)},
+      {"strip_accents", uint64_t{rep_->options.strip_accents}},
+      {"unknown_id", static_cast<uint64_t>(rep_->unknown_id)}};
+  content->strings.clear();
+  const auto tokens = file.Strings("tokenizer.ggml.tokens");
+  if (!tokens.ok()) return;  // Was checked by Create().
+  content->strings = {tokens->begin(), tokens->end()};
 }
 
 }  // namespace corkscrew

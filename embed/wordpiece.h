@@ -15,11 +15,12 @@
 #include "absl/strings/string_view.h"
 #include "corkscrew/embedder.h"
 #include "embed/gguf.h"
+#include "embed/tokenizer.h"
 
 namespace corkscrew {
 
 // Immutable. Thread-safe. Linear in the length of the text.
-class WordPieceTokenizer {
+class WordPieceTokenizer : public Tokenizer {
  public:
   // Builds from the keys tokenizer.ggml.* of a file whose
   // tokenizer.ggml.model is "bert". Copies what it needs.
@@ -27,16 +28,17 @@ class WordPieceTokenizer {
   //   Unimplemented    another tokenizer.ggml.model
   static absl::StatusOr<std::unique_ptr<const WordPieceTokenizer>> Create(
       const GgufFile& file);
-  ~WordPieceTokenizer();
+  ~WordPieceTokenizer() override;
 
   // Returns [CLS] pieces [SEP], cut to `max_tokens` (>= 2) ids with [SEP] kept
   // last. `text` must be valid UTF-8; other bytes are left out. Adds the steps
   // taken in the vocabulary to `*steps` unless null: a measure of the work that
   // is no time.
   TokenizedText Encode(absl::string_view text, size_t max_tokens,
-                       uint64_t* steps = nullptr) const;
+                       uint64_t* steps = nullptr) const override;
 
-  size_t vocabulary_size() const;
+  size_t vocabulary_size() const override;
+  size_t special_tokens() const override { return 2; }
 
   // What decides the ids of a text beside the tokens, defaults of the file
   // resolved. The fingerprint of a model holds it.
@@ -48,6 +50,7 @@ class WordPieceTokenizer {
     bool strip_accents = true;
   };
   Rules rules() const;
+  void Describe(const GgufFile& file, TokenizerContent* content) const;
 
  private:
   struct Rep;

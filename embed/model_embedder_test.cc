@@ -1,4 +1,4 @@
-#include "embed/bert_embedder.h"
+#include "embed/model_embedder.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -32,16 +32,16 @@ using ::corkscrew::testing::TinyBert;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-using EmbedderOr = absl::StatusOr<std::shared_ptr<const BertEmbedder>>;
+using EmbedderOr = absl::StatusOr<std::shared_ptr<const ModelEmbedder>>;
 
 EmbedderOr Create(const TinyBert& model, const EmbedderOptions& options = {},
                   size_t threads = 1) {
   const auto file = GgufFile::Parse(model.Build(), "tiny.gguf");
   if (!file.ok()) return file.status();
-  return BertEmbedder::Create(**file, options, threads);
+  return ModelEmbedder::Create(**file, options, threads);
 }
 
-TEST(BertEmbedderTest, EmbedsTexts) {
+TEST(ModelEmbedderTest, EmbedsTexts) {
   const EmbedderOr embedder = Create(TinyBert());
   ASSERT_THAT(embedder, IsOk());
   EXPECT_EQ((*embedder)->dim(), 32);
@@ -65,7 +65,7 @@ TEST(BertEmbedderTest, EmbedsTexts) {
   }
 }
 
-TEST(BertEmbedderTest, NoTextsAreNoVectors) {
+TEST(ModelEmbedderTest, NoTextsAreNoVectors) {
   const EmbedderOr embedder = Create(TinyBert());
   ASSERT_THAT(embedder, IsOk());
   const auto result = (*embedder)->Embed({}, TextKind::kQuery);
@@ -74,7 +74,7 @@ TEST(BertEmbedderTest, NoTextsAreNoVectors) {
   EXPECT_TRUE(result->texts.empty());
 }
 
-TEST(BertEmbedderTest, LongTextsAreCutAndReported) {
+TEST(ModelEmbedderTest, LongTextsAreCutAndReported) {
   const std::vector<absl::string_view> texts = {"a b c d e f g",
                                                 "a b c d e f g h", "a b c"};
   const EmbedderOr whole = Create(TinyBert());
@@ -97,7 +97,7 @@ TEST(BertEmbedderTest, LongTextsAreCutAndReported) {
             0);
 }
 
-TEST(BertEmbedderTest, InvalidUtf8IsRefusedByIndex) {
+TEST(ModelEmbedderTest, InvalidUtf8IsRefusedByIndex) {
   const EmbedderOr embedder = Create(TinyBert());
   ASSERT_THAT(embedder, IsOk());
   const std::vector<absl::string_view> texts = {"a", "b", "\xff"};
@@ -106,7 +106,7 @@ TEST(BertEmbedderTest, InvalidUtf8IsRefusedByIndex) {
                        AllOf(HasSubstr("text 2"), HasSubstr("UTF-8"))));
 }
 
-TEST(BertEmbedderTest, MaxTokensOutsideTheModelIsRefused) {
+TEST(ModelEmbedderTest, MaxTokensOutsideTheModelIsRefused) {
   for (const size_t max_tokens : {size_t{1}, size_t{10}, SIZE_MAX}) {
     EXPECT_THAT(Create(TinyBert(), {.max_tokens = max_tokens}),
                 StatusIs(absl::StatusCode::kInvalidArgument,
@@ -115,7 +115,7 @@ TEST(BertEmbedderTest, MaxTokensOutsideTheModelIsRefused) {
   }
 }
 
-TEST(BertEmbedderTest, ClsPoolingDiffersFromMean) {
+TEST(ModelEmbedderTest, ClsPoolingDiffersFromMean) {
   TinyBert model;
   model.uints["bert.pooling_type"] = 2;
   const EmbedderOr cls = Create(model);
@@ -145,7 +145,7 @@ std::vector<std::string> RandomTexts(size_t n, uint64_t seed) {
   return texts;
 }
 
-TEST(BertEmbedderTest, VectorsDoNotDependOnBatchOrThreads) {
+TEST(ModelEmbedderTest, VectorsDoNotDependOnBatchOrThreads) {
   TinyBert model;
   for (auto& [name, tensor] : model.tensors) {
     if (tensor.shape.size() == 2 && name.substr(0, 3) == "blk") {
@@ -190,7 +190,7 @@ TEST(BertEmbedderTest, VectorsDoNotDependOnBatchOrThreads) {
   }
 }
 
-TEST(BertEmbedderTest, EveryTensorIsNeededInItsShape) {
+TEST(ModelEmbedderTest, EveryTensorIsNeededInItsShape) {
   const TinyBert whole;
   for (const auto& [name, unused] : whole.tensors) {
     SCOPED_TRACE(name);
@@ -217,7 +217,7 @@ TEST(BertEmbedderTest, EveryTensorIsNeededInItsShape) {
   }
 }
 
-TEST(BertEmbedderTest, NaNAndInfinityInAnyTensorAreRefused) {
+TEST(ModelEmbedderTest, NaNAndInfinityInAnyTensorAreRefused) {
   const TinyBert whole;
   for (const auto& [name, tensor] : whole.tensors) {
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
@@ -239,7 +239,7 @@ TEST(BertEmbedderTest, NaNAndInfinityInAnyTensorAreRefused) {
   }
 }
 
-TEST(BertEmbedderTest, InfiniteScalesOfBlocksAreRefused) {
+TEST(ModelEmbedderTest, InfiniteScalesOfBlocksAreRefused) {
   TinyBert model;
   model.tensors["blk.0.ffn_up.weight"].type = GgmlType::kQ8_0;
   ASSERT_THAT(Create(model), IsOk());
@@ -253,13 +253,13 @@ TEST(BertEmbedderTest, InfiniteScalesOfBlocksAreRefused) {
     std::memcpy(&bytes[at], &bad, sizeof(bad));
     const auto broken = GgufFile::Parse(bytes, "tiny.gguf");
     ASSERT_THAT(broken, IsOk());
-    EXPECT_THAT(BertEmbedder::Create(**broken, {}),
+    EXPECT_THAT(ModelEmbedder::Create(**broken, {}),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr("blk.0.ffn_up.weight")));
   }
 }
 
-TEST(BertEmbedderTest, WeightsThatOverflowAreAnErrorNotNaN) {
+TEST(ModelEmbedderTest, WeightsThatOverflowAreAnErrorNotNaN) {
   TinyBert model;
   for (float& value : model.tensors["blk.1.layer_output_norm.weight"].values) {
     value = 3e38f;
@@ -352,13 +352,14 @@ INSTANTIATE_TEST_SUITE_P(
         BrokenKey{"NoPooling",
                   [](TinyBert* m) { m->uints["bert.pooling_type"] = 0; },
                   kUnimplemented, "bert.pooling_type"},
-        BrokenKey{"LastPooling",
-                  [](TinyBert* m) { m->uints["bert.pooling_type"] = 3; },
-                  kUnimplemented, "1 (mean) and 2 (cls)"},
+        BrokenKey{"RankPooling",
+                  [](TinyBert* m) { m->uints["bert.pooling_type"] = 4; },
+                  kUnimplemented,
+                  "supported are 1 (mean), 2 (cls) and 3 (last)"},
         BrokenKey{
             "OtherTokenizer",
-            [](TinyBert* m) { m->strings["tokenizer.ggml.model"] = "t5"; },
-            kUnimplemented, "\"t5\""},
+            [](TinyBert* m) { m->strings["tokenizer.ggml.model"] = "rwkv"; },
+            kUnimplemented, "\"rwkv\""},
         BrokenKey{"NoTokenizer",
                   [](TinyBert* m) { m->strings.erase("tokenizer.ggml.model"); },
                   kInvalid, "tokenizer.ggml.model"},

@@ -1,0 +1,210 @@
+#include "embed/model_embedder.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/status_macros.h"
+#include "base/utf8.h"
+#include "corkscrew/embedder.h"
+#include "embed/architecture.h"
+#include "embed/encoder.h"
+#include "embed/gguf.h"
+#include "embed/model_parameters.h"
+#include "embed/model_tensors.h"
+#include "embed/prompts.h"
+#include "embed/space.h"
+#include "embed/token_vocabulary.h"
+#include "embed/tokenizer.h"
+
+namespace corkscrew {
+namespace {
+
+// Tokens that one thread encodes together: enough to use the weights well,
+// few enough to spread a batch. Below it another thread does not pay.
+constexpr size_t kGroupTokens = 96;
+
+absl::string_view NameOf(Pooling pooling) {
+  return pooling == Pooling::kMean  ? "mean"
+         : pooling == Pooling::kCls ? "cls"
+                                    : "last";
+}
+
+// What the file lacks of the model that it is of.
+std::vector<std::string> WarningsOf(const GgufFile& file,
+                                    const Architecture& architecture) {
+  std::vector<std::string> warnings;
+  for (const TensorName& dense : architecture.dense) {
+    const std::string tensor = dense.name + ".weight";
+    if (file.Find(tensor) != nullptr) continue;
+    warnings.push_back(absl::StrCat(
+        file.name(), ": has no tensor \"", tensor,
+        "\", as files of converters before 2026: its vectors are not those of "
+        "the model's authors"));
+  }
+  return warnings;
+}
+
+// Scales `vector` to unit length; zero stays zero. False if it is not finite.
+bool NormalizeL2(absl::Span<float> vector) {
+  double squares = 0;
+  for (const float value : vector) squares += double{value} * double{value};
+  if (!std::isfinite(squares)) return false;
+  if (squares == 0) return true;
+  const double scale = 1 / std::sqrt(squares);
+  for (float& value : vector) {
+    value = static_cast<float>(double{value} * scale);
+  }
+  return true;
+}
+
+}  // namespace
+
+ModelEmbedder::ModelEmbedder(Parts parts, size_t threads)
+    : parts_(std::move(parts)), threads_(threads) {}
+
+absl::StatusOr<std::shared_ptr<const ModelEmbedder>> ModelEmbedder::Create(
+    const GgufFile& file, const EmbedderOptions& options, size_t threads) {
+  CORKSCREW_ASSIGN_OR_RETURN(const absl::string_view name,
+                             RequiredKey(file.String("general.architecture")));
+  const absl::StatusOr<const Architecture*> found = FindArchitecture(name);
+  if (!found.ok()) {
+    return absl::Status(
+        found.status().code(),
+        absl::StrCat(file.name(), ": ", found.status().message()));
+  }
+  const Architecture& architecture = **found;
+  CORKSCREW_ASSIGN_OR_RETURN(ModelParameters parameters,
+                             ModelParameters::Read(file, architecture));
+  const size_t max_tokens =
+      options.max_tokens == 0 ? parameters.context : options.max_tokens;
+  TokenizerContent content;
+  CORKSCREW_ASSIGN_OR_RETURN(
+      std::unique_ptr<const Tokenizer> tokenizer,
+      CreateTokenizer(file, &content, architecture.ends_with_eos));
+  if (max_tokens < 2 || max_tokens > parameters.context) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        file.name(), ": max_tokens is ", max_tokens, ", want 2 to ",
+        parameters.context, ", the model's limit"));
+  }
+  parameters.vocabulary = tokenizer->vocabulary_size();
+  ModelTensors tensors(file);
+  CORKSCREW_ASSIGN_OR_RETURN(
+      Encoder encoder,
+      Encoder::Create(architecture, parameters, file, &tensors));
+  const Prompts prompts = PromptsOf(file);
+  SpaceContent space;
+  space.architecture = architecture.name;
+  space.parameters = encoder.space_parameters();
+  space.tokenizer = content.name;
+  space.tokenizer_parameters = content.parameters;
+  space.tokens = {content.strings.begin(), content.strings.end()};
+  space.pooling = std::string(NameOf(parameters.pooling));
+  space.normalisation = "l2";
+  space.query_prompt = std::string(prompts.query);
+  space.document_prompt = std::string(prompts.document);
+  space.max_tokens = max_tokens;
+  space.tensors.assign(tensors.used().begin(), tensors.used().end());
+  if (threads == 0) threads = std::thread::hardware_concurrency();
+  Parts parts{.name = file.name(),
+              .encoder = std::move(encoder),
+              .tokenizer = std::move(tokenizer),
+              .query_prompt = std::string(prompts.query),
+              .document_prompt = std::string(prompts.document),
+              .space = SpaceOf(std::move(space)),
+              .max_tokens = max_tokens,
+              .warnings = WarningsOf(file, architecture)};
+  return std::shared_ptr<const ModelEmbedder>(
+      new ModelEmbedder(std::move(parts), std::max<size_t>(threads, 1)));
+}
+
+absl::StatusOr<Embeddings> ModelEmbedder::Embed(
+    absl::Span<const absl::string_view> texts, TextKind kind) const {
+  const std::string& front = prompt(kind);
+  Embeddings result;
+  result.texts.reserve(texts.size());
+  std::vector<absl::Span<const int32_t>> tokens;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (!IsValidUtf8(texts[i])) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "text ", i, " of ", texts.size(), " is not valid UTF-8"));
+    }
+    result.texts.push_back(
+        front.empty() ? parts_.tokenizer->Encode(texts[i], parts_.max_tokens)
+                      : parts_.tokenizer->Encode(absl::StrCat(front, texts[i]),
+                                                 parts_.max_tokens));
+  }
+  for (const TokenizedText& text : result.texts) {
+    tokens.emplace_back(text.tokens);
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(result.vectors, EmbedTokens(tokens));
+  return result;
+}
+
+absl::StatusOr<std::vector<float>> ModelEmbedder::EmbedTokens(
+    absl::Span<const absl::Span<const int32_t>> texts) const {
+  std::vector<float> vectors(texts.size() * dim());
+  EncodeAll(texts, vectors.data());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (!NormalizeL2(absl::MakeSpan(vectors).subspan(i * dim(), dim()))) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(parts_.name, ": the vector of text ", i,
+                       " is not finite: the weights of the model overflow"));
+    }
+  }
+  return vectors;
+}
+
+void ModelEmbedder::EncodeAll(absl::Span<const absl::Span<const int32_t>> texts,
+                              float* out) const {
+  std::vector<size_t> begins;  // Of groups of texts.
+  size_t tokens = kGroupTokens;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (tokens >= kGroupTokens) {
+      begins.push_back(i);
+      tokens = 0;
+    }
+    tokens += texts[i].size();
+  }
+  const size_t groups = begins.size();
+  begins.push_back(texts.size());
+
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < groups; i = next++) {
+      parts_.encoder.Encode(texts.subspan(begins[i], begins[i + 1] - begins[i]),
+                            out + begins[i] * dim());
+    }
+  };
+  std::vector<std::thread> helpers;
+  while (helpers.size() + 1 < groups) {
+    if (helpers_.fetch_add(1) + 1 >= threads_) {
+      --helpers_;
+      break;
+    }
+    try {
+      helpers.emplace_back(work);
+    } catch (const std::system_error&) {  // No more threads: do with these.
+      --helpers_;
+      break;
+    }
+  }
+  work();
+  for (std::thread& helper : helpers) helper.join();
+  helpers_ -= helpers.size();
+}
+
+}  // namespace corkscrew

@@ -1,0 +1,81 @@
+#ifndef CORKSCREW_EMBED_MODEL_EMBEDDER_H_
+#define CORKSCREW_EMBED_MODEL_EMBEDDER_H_
+
+// Text -> vector with an encoder and a tokenizer from one GGUF file.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "corkscrew/embedder.h"
+#include "embed/encoder.h"
+#include "embed/gguf.h"
+#include "embed/tokenizer.h"
+
+namespace corkscrew {
+
+// Immutable. Thread-safe. Texts of a call are spread over threads in groups;
+// a call with one text, or with few short ones, stays on the calling thread.
+class ModelEmbedder : public Embedder {
+ public:
+  // Copies what it needs of `file`, whose general.architecture is one of those
+  // in embed/arch/.
+  // All callers together are helped by at most `threads` - 1 more threads; 0
+  // takes one per core.
+  //   InvalidArgument  a key or tensor missing or malformed, options out of
+  //                    range
+  //   Unimplemented    another architecture, tokenizer, pooling or tensor type
+  static absl::StatusOr<std::shared_ptr<const ModelEmbedder>> Create(
+      const GgufFile& file, const EmbedderOptions& options, size_t threads = 0);
+
+  size_t dim() const override { return parts_.encoder.dim(); }
+  const std::string& space() const override { return parts_.space; }
+  size_t max_tokens() const override { return parts_.max_tokens; }
+  absl::StatusOr<Embeddings> Embed(absl::Span<const absl::string_view> texts,
+                                   TextKind kind) const override;
+
+  const Tokenizer& tokenizer() const { return *parts_.tokenizer; }
+  // What is put in front of a text of this kind.
+  const std::string& prompt(TextKind kind) const {
+    return kind == TextKind::kQuery ? parts_.query_prompt
+                                    : parts_.document_prompt;
+  }
+  // What about the file makes its vectors other than those of the model that it
+  // names. Whole sentences.
+  absl::Span<const std::string> warnings() const { return parts_.warnings; }
+
+  // The unit vectors [texts, dim] of texts given as ids, special tokens
+  // included: 1..max_tokens() ids each, within the vocabulary.
+  //   InvalidArgument  numbers overflow on the way: the weights are unusable
+  absl::StatusOr<std::vector<float>> EmbedTokens(
+      absl::Span<const absl::Span<const int32_t>> texts) const;
+
+ private:
+  struct Parts {
+    std::string name;  // Of the file.
+    Encoder encoder;
+    std::unique_ptr<const Tokenizer> tokenizer;
+    std::string query_prompt, document_prompt;
+    std::string space;
+    size_t max_tokens = 0;
+    std::vector<std::string> warnings;
+  };
+  ModelEmbedder(Parts parts, size_t threads);
+
+  void EncodeAll(absl::Span<const absl::Span<const int32_t>> texts,
+                 float* out) const;
+
+  const Parts parts_;
+  const size_t threads_;
+  mutable std::atomic<size_t> helpers_ = 0;  // Threads that now help callers.
+};
+
+}  // namespace corkscrew
+
+#endif  // CORKSCREW_EMBED_MODEL_EMBEDDER_H_
