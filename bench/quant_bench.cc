@@ -107,48 +107,48 @@ void BM_Dot8(benchmark::State& state) {
 }
 BENCHMARK(BM_Dot8)->ArgName("dim")->Arg(384)->Arg(1536);
 
-void BM_Dot8BFloat16(benchmark::State& state) {
+void BM_Dot8Fixed(benchmark::State& state) {
   const std::vector<float> x = Normals(static_cast<size_t>(state.range(0)));
-  std::vector<uint16_t> row(x.size());
-  RoundToBFloat16(x, absl::MakeSpan(row));
-  for (auto _ : state) benchmark::DoNotOptimize(Dot8BFloat16(row, x));
+  std::vector<int16_t> row(x.size());
+  const FixedPoint fixed = RoundToFixed(x, absl::MakeSpan(row));
+  for (auto _ : state) benchmark::DoNotOptimize(Dot8Fixed(row, fixed.scale, x));
   state.SetBytesProcessed(state.iterations() *
-                          static_cast<int64_t>(row.size() * sizeof(uint16_t)));
+                          static_cast<int64_t>(row.size() * sizeof(int16_t)));
 }
-BENCHMARK(BM_Dot8BFloat16)->ArgName("dim")->Arg(384)->Arg(1536);
+BENCHMARK(BM_Dot8Fixed)->ArgName("dim")->Arg(384)->Arg(1536);
 
 // 1,000 of 50,000 rows, in ascending order: the candidates of a search.
-void BM_Dot8BFloat16Rows(benchmark::State& state) {
+void BM_Dot8FixedRows(benchmark::State& state) {
   const auto dim = static_cast<size_t>(state.range(0));
   constexpr size_t kRows = 50000;
   constexpr size_t kCandidates = 1000;
   Random random(3);
-  std::vector<uint16_t> column(kRows * dim);
-  for (uint16_t& x : column) x = static_cast<uint16_t>(random.Next() & 0x3FFF);
-  std::vector<const uint16_t*> rows(kCandidates);
-  for (const uint16_t*& row : rows) {
+  std::vector<int16_t> column(kRows * dim);
+  for (int16_t& x : column) x = static_cast<int16_t>(random.Next());
+  std::vector<const int16_t*> rows(kCandidates);
+  for (const int16_t*& row : rows) {
     row = column.data() + random.Next() % kRows * dim;
   }
   std::sort(rows.begin(), rows.end());
   const std::vector<float> query = Normals(dim);
   for (auto _ : state) {
-    for (const uint16_t* row : rows) {
+    for (const int16_t* row : rows) {
       benchmark::DoNotOptimize(
-          Dot8BFloat16(absl::MakeConstSpan(row, dim), query));
+          Dot8Fixed(absl::MakeConstSpan(row, dim), 1, query));
     }
   }
   state.SetItemsProcessed(state.iterations() * int64_t{kCandidates});
 }
-BENCHMARK(BM_Dot8BFloat16Rows)->ArgName("dim")->Arg(384);
+BENCHMARK(BM_Dot8FixedRows)->ArgName("dim")->Arg(384);
 
-void BM_RoundToBFloat16(benchmark::State& state) {
+void BM_RoundToFixed(benchmark::State& state) {
   const std::vector<float> x = Normals(static_cast<size_t>(state.range(0)));
-  std::vector<uint16_t> row(x.size());
+  std::vector<int16_t> row(x.size());
   for (auto _ : state) {
-    benchmark::DoNotOptimize(RoundToBFloat16(x, absl::MakeSpan(row)));
+    benchmark::DoNotOptimize(RoundToFixed(x, absl::MakeSpan(row)));
   }
 }
-BENCHMARK(BM_RoundToBFloat16)->ArgName("dim")->Arg(384);
+BENCHMARK(BM_RoundToFixed)->ArgName("dim")->Arg(384);
 
 }  // namespace
 }  // namespace corkscrew

@@ -8,11 +8,10 @@
 #include <utility>
 
 #include "db/metadata_row.h"
-#include "quant/rescore.h"
 
 namespace corkscrew {
 
-GrowingBlock::Chunk::Chunk(size_t size, size_t code_bytes, size_t rescore_dim)
+GrowingBlock::Chunk::Chunk(size_t size, size_t code_bytes, size_t row_bytes)
     : codes(size * code_bytes),
       scalars(size),
       born(size),
@@ -22,9 +21,7 @@ GrowingBlock::Chunk::Chunk(size_t size, size_t code_bytes, size_t rescore_dim)
       shard(size),
       id(size),
       metadata(size),
-      rows(size * rescore_dim),
-      n2(rescore_dim == 0 ? 0 : size),
-      error(rescore_dim == 0 ? 0 : size) {
+      rows(size * row_bytes) {
   for (size_t i = 0; i < size; ++i) new (&died[i]) std::atomic<Lamport>(kAlive);
 }
 
@@ -43,7 +40,7 @@ GrowingBlock::Added GrowingBlock::Add(const IndexEntry& entry) {
   const Map::Place place = Map::Find(slots_);
   if (place.offset == 0) {
     const size_t size = Map::Size(place.chunk);
-    chunks_.push_back(std::make_unique<Chunk>(size, code_bytes_, rescore_dim_));
+    chunks_.push_back(std::make_unique<Chunk>(size, code_bytes_, row_bytes_));
     chunk_slots_ += size;
   }
   Chunk& chunk = *chunks_[place.chunk];
@@ -59,9 +56,7 @@ GrowingBlock::Added GrowingBlock::Add(const IndexEntry& entry) {
   chunk.shard[i] = body.shard;
   chunk.metadata[i] = MetadataNumber(*entry.metadata);
   if (rescore_dim_ != 0) {
-    chunk.error[i] = RoundToBFloat16(
-        entry.original, {&chunk.rows[i * rescore_dim_], rescore_dim_});
-    chunk.n2[i] = LengthsOf(entry.original).n2;
+    WriteRescoreRow(entry.original, &chunk.rows[i * row_bytes_]);
   }
   const auto slot = static_cast<uint32_t>(slots_++);
   const uint32_t before = latest_.Set(body.id, slot, id_of);
@@ -131,7 +126,6 @@ void GrowingBlock::CountBytes() {
   constexpr size_t kSlotBytes =
       sizeof(CodeScalars) + sizeof(Lamport) + sizeof(std::atomic<Lamport>) +
       sizeof(uint64_t) + 3 * sizeof(uint32_t) + sizeof(uint16_t);
-  constexpr size_t kRescoreBytes = sizeof(double) + sizeof(float);
   index_bytes_.store(chunk_slots_ * (code_bytes_ + kSlotBytes) +
                          chunks_.capacity() * sizeof(std::unique_ptr<Chunk>) +
                          chunks_.size() * sizeof(Chunk) + ids_.capacity() +
@@ -139,11 +133,7 @@ void GrowingBlock::CountBytes() {
                          metadata_positions_.capacity() * sizeof(uint64_t) +
                          latest_.bytes() + metadata_numbers_.bytes(),
                      std::memory_order_relaxed);
-  rescore_bytes_.store(
-      rescore_dim_ == 0
-          ? 0
-          : chunk_slots_ * (rescore_dim_ * sizeof(uint16_t) + kRescoreBytes),
-      std::memory_order_relaxed);
+  rescore_bytes_.store(chunk_slots_ * row_bytes_, std::memory_order_relaxed);
 }
 
 }  // namespace corkscrew

@@ -17,6 +17,7 @@
 #include "corkscrew/record.h"
 #include "db/byte_arena.h"
 #include "db/index.h"
+#include "db/rescore_row.h"
 #include "db/slot_block.h"
 #include "db/stable_vector.h"
 #include "db/string_table.h"
@@ -55,7 +56,11 @@ class GrowingBlock : public SlotBlock {
 
   // `rescore_dim` is the dimension, or kNoRescoreColumn.
   GrowingBlock(size_t code_bytes, size_t rescore_dim)
-      : code_bytes_(code_bytes), rescore_dim_(rescore_dim) {}
+      : code_bytes_(code_bytes),
+        rescore_dim_(rescore_dim),
+        row_bytes_(rescore_dim == kNoRescoreColumn
+                       ? 0
+                       : RescoreRowBytes(rescore_dim)) {}
 
   // As Index::Add(). At most 2^32 - 1 slots.
   struct Added {
@@ -106,11 +111,9 @@ class GrowingBlock : public SlotBlock {
     return metadata_rows_.load(std::memory_order_acquire);
   }
 
-  RescoreRow rescore_row(size_t slot) const override {
+  absl::string_view rescore_row(size_t slot) const override {
     const auto [chunk, i] = Find(slot);
-    return {{chunk.rows.get() + i * rescore_dim_, rescore_dim_},
-            chunk.n2[i],
-            chunk.error[i]};
+    return {chunk.rows.get() + i * row_bytes_, row_bytes_};
   }
 
   // At the real capacity of all arrays.
@@ -130,7 +133,7 @@ class GrowingBlock : public SlotBlock {
   using Map = ChunkMap<6, 10>;
 
   struct Chunk {
-    Chunk(size_t size, size_t code_bytes, size_t rescore_dim);
+    Chunk(size_t size, size_t code_bytes, size_t row_bytes);
 
     Column<uint8_t> codes;
     Column<CodeScalars> scalars;
@@ -141,9 +144,7 @@ class GrowingBlock : public SlotBlock {
     Column<uint16_t> shard;
     Column<uint32_t> id;  // Position in ids_, less ids_begin.
     Column<uint32_t> metadata;
-    Column<uint16_t> rows;  // Rescore column.
-    Column<double> n2;
-    Column<float> error;
+    Column<char> rows;  // Rescore column.
     uint64_t ids_begin = 0;
   };
 
@@ -161,6 +162,7 @@ class GrowingBlock : public SlotBlock {
 
   const size_t code_bytes_;
   const size_t rescore_dim_;
+  const size_t row_bytes_;  // Of the rescore column.
 
   // Appended by the writer; elements below the published counts are read by
   // everybody.

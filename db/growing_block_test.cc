@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "db/metadata_row.h"
+#include "db/rescore_row.h"
 #include "gtest/gtest.h"
 
 namespace corkscrew {
@@ -59,12 +60,13 @@ TEST(GrowingBlockTest, EveryColumnComesBackInEveryChunk) {
     ASSERT_EQ(block.id(i), want.id);
     ASSERT_EQ(block.metadata_row(block.metadata_number(i)),
               MetadataRow(MetadataOf(i)));
-    const GrowingBlock::RescoreRow row = block.rescore_row(i);
+    const RescoreRow row = ReadRescoreRow(block.rescore_row(i));
     const auto value = static_cast<float>(i % 256);
-    ASSERT_EQ(row.row.size(), kDim);
-    ASSERT_EQ(row.row[2], 0x3F80);  // 1 as bfloat16.
+    ASSERT_EQ(row.factors.size(), kDim);
+    ASSERT_EQ(row.factors[2] * row.fixed.scale, 1);
     ASSERT_EQ(row.n2, double{value} * double{value} + 1);
-    ASSERT_EQ(row.error, 0);
+    ASSERT_EQ(row.fixed.n2, row.n2);
+    ASSERT_EQ(row.fixed.error, 0);
     ASSERT_FALSE(i > 0 && block.IsAlive(i, i - 1));
     ASSERT_TRUE(block.IsAlive(i, i));
     ASSERT_TRUE(block.IsAlive(i, kSlots));

@@ -124,11 +124,12 @@ class Index {
   // number of threads, any order in which ids were added, and however the slots
   // lie in blocks.
   // Stages (design 6): all alive slots that pass the filter by code score, the
-  // best ceil(oversample * k) (all that tie with the last one, or ids decide)
-  // by the rescore column, the best 2 * k by originals, k are returned. Without
-  // a rescore column the code scores decide. `exact`: every alive slot by the
-  // rescore column, then originals wherever the bounds of rescore.h leave the
-  // k best open.
+  // best ceil(oversample * k) (of equal scores, ids decide) by the rescore
+  // column, of which k are returned with their scores there: those of 2.15 with
+  // the rounded vector. Without a rescore column the code scores decide.
+  // `exact`: every alive slot by the rescore column, then originals wherever
+  // the bounds of rescore.h leave the k best open; scores are those of
+  // originals.
   //   InvalidArgument     a vector has another dimension
   //   FailedPrecondition  `exact` without the rescore column
   //   Cancelled           `cancelled` (may be null) returned true

@@ -11,6 +11,7 @@
 #include "db/compaction_plan.h"
 #include "db/keys.h"
 #include "db/op.h"
+#include "db/rescore_row.h"
 #include "db/rows.h"
 #include "db/version_reader.h"
 
@@ -29,7 +30,8 @@ constexpr uint64_t kWriteAtClose = 256;
 size_t SegmentSlots(const Descriptor& descriptor) {
   const size_t dim = descriptor.quantizer.dim;
   size_t bytes = kOtherBytes + (dim * descriptor.quantizer.bits + 7) / 8;
-  if (descriptor.originals != Originals::kCodesOnly) bytes += 2 * dim + 12;
+  if (descriptor.originals != Originals::kCodesOnly)
+    bytes += RescoreRowBytes(dim);
   return std::max<size_t>(1, kSegmentBytes / bytes);
 }
 

@@ -182,17 +182,8 @@ absl::StatusOr<std::vector<Candidate>> IndexSearch::Rank(size_t i) {
     return Settle(context_, *exact_[t], found_.open[t].Take());
   }
   const SearchTask& task = *by_codes_[i];
-  const size_t k = task.query->k;
-  std::vector<Candidate> best = found_.tops[i].Take();
-  if (options_.rescore_column) {
-    CORKSCREW_ASSIGN_OR_RETURN(best,
-                               RescoreWithColumn(context_, task, 2 * k, best));
-    CORKSCREW_RETURN_IF_ERROR(
-        ScoreOriginals(context_, task, absl::MakeSpan(best)));
-  }
-  std::sort(best.begin(), best.end(), BestFirst{&context_.view});
-  if (best.size() > k) best.resize(k);
-  return best;
+  if (!options_.rescore_column) return found_.tops[i].TakeSorted();
+  return RescoreWithColumn(context_, task, found_.tops[i].Take());
 }
 
 std::vector<IndexHit> IndexSearch::Hits(

@@ -40,21 +40,17 @@ double Dot8(const std::vector<float>& x, const std::vector<float>& y) {
   return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
 }
 
-std::vector<float> ToBFloat16(const std::vector<float>& x) {
-  std::vector<float> out;
-  for (const float value : x) {
-    // The two neighbours with 8 significant bits; the nearer one, else the
-    // even.
-    const uint32_t low = std::bit_cast<uint32_t>(value) & 0xFFFF0000;
-    const auto below = std::bit_cast<float>(low);
-    const auto above = std::bit_cast<float>(low + 0x10000);
-    const double to_below = std::fabs(double{value} - double{below});
-    const double to_above = std::fabs(double{above} - double{value});
-    const bool even = (low & 0x10000) == 0;
-    out.push_back(
-        to_below < to_above || (to_below == to_above && even) ? below : above);
+std::vector<float> ToFixed(const std::vector<float>& x) {
+  for (int exponent = -149;; ++exponent) {
+    const double scale = std::ldexp(1.0, exponent);
+    std::vector<float> out;
+    for (const float value : x) {
+      const double factor = std::nearbyint(double{value} / scale);
+      if (std::fabs(factor) > 32767) break;
+      out.push_back(static_cast<float>(factor * scale));
+    }
+    if (out.size() == x.size()) return out;
   }
-  return out;
 }
 
 float Score(Metric metric, double dot, const std::vector<float>& x,
@@ -110,12 +106,12 @@ std::vector<IndexHit> History::Search(const IndexOptions& options,
       SortAndCut(metric, std::ceil(double{query.oversample} * query.k),
                  &scored);
       for (Scored& s : scored) {
-        s.score = Score(metric, Dot8(ToBFloat16(s.written->vector), q),
-                        s.written->vector, q);
+        const std::vector<float> fixed = ToFixed(s.written->vector);
+        s.score = Score(metric, Dot8(fixed, q), fixed, q);
       }
-      SortAndCut(metric, 2 * query.k, &scored);
     }
     for (Scored& s : scored) {
+      if (!query.exact) break;
       s.score = Score(metric, Dot8(s.written->vector, q), s.written->vector, q);
     }
   }

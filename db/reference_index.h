@@ -27,7 +27,9 @@ struct Written {
 };
 
 double Dot8(const std::vector<float>& x, const std::vector<float>& y);
-std::vector<float> ToBFloat16(const std::vector<float>& x);
+// The values of the rescore column: multiples of the smallest power of two with
+// which all are in 16 bits.
+std::vector<float> ToFixed(const std::vector<float>& x);
 float Score(Metric metric, double dot, const std::vector<float>& x,
             const std::vector<float>& q);
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <string>
 #include <utility>
 
 #include "base/status_macros.h"
+#include "db/rescore_row.h"
 
 namespace corkscrew {
 namespace {
@@ -47,57 +49,30 @@ float Oriented(Metric metric, float score) {
 
 Lengths LengthsFrom(double n2) { return {std::sqrt(n2), n2}; }
 
-// Slots whose rows are multiplied with the query in one call of the kernel.
-class RowBatch {
+// Rows of the rescore column; those that are damaged are made again.
+class RowReader {
  public:
-  RowBatch(const SearchContext& context, const SearchTask& task)
-      : context_(context), query_(task.query->vector) {}
+  RowReader(const SearchContext& context, size_t dim)
+      : context_(context), dim_(dim) {}
 
-  bool full() const { return size_ == kSize; }
-  absl::Status Push(uint32_t part, uint32_t slot) {
+  // Valid until the next call.
+  absl::StatusOr<RescoreRow> Read(uint32_t part, uint32_t slot) {
     const SlotBlock& block = *context_.view.parts[part].block;
-    slots_[size_] = {0, slot, part};
-    rows_[size_] = block.rescore_row(slot);
-    if (rows_[size_].row.empty()) {
-      CORKSCREW_RETURN_IF_ERROR(MakeRow(block, slot));
-    }
-    values_[size_] = rows_[size_].row.data();
-    ++size_;
-    return absl::OkStatus();
-  }
-
-  // Calls visit(candidate, row, dot) for each and leaves the batch empty.
-  template <typename Visit>
-  void ForEachDot(const Visit& visit) {
-    std::array<double, kSize> dots;
-    Dot8BFloat16({values_.data(), size_}, query_, {dots.data(), size_});
-    for (size_t i = 0; i < size_; ++i) visit(slots_[i], rows_[i], dots[i]);
-    size_ = 0;
-    made_.clear();
+    const absl::string_view bytes = block.rescore_row(slot);
+    if (!bytes.empty()) return ReadRescoreRow(bytes);
+    const BodyKey body = block.body(slot);
+    std::vector<float> original(dim_);
+    CORKSCREW_RETURN_IF_ERROR(
+        context_.originals.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
+    made_.resize(RescoreRowBytes(dim_));
+    WriteRescoreRow(original, made_.data());
+    return ReadRescoreRow(made_);
   }
 
  private:
-  static constexpr size_t kSize = 128;
-
-  // Rounding the original again gives the row that was there.
-  absl::Status MakeRow(const SlotBlock& block, uint32_t slot) {
-    const BodyKey body = block.body(slot);
-    std::vector<float> original(query_.size());
-    CORKSCREW_RETURN_IF_ERROR(
-        context_.originals.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
-    std::vector<uint16_t>& row = made_.emplace_back(query_.size());
-    RoundToBFloat16(original, absl::MakeSpan(row));
-    rows_[size_].row = row;
-    return absl::OkStatus();
-  }
-
   const SearchContext& context_;
-  const absl::Span<const float> query_;
-  size_t size_ = 0;
-  std::array<Candidate, kSize> slots_;
-  std::array<SlotBlock::RescoreRow, kSize> rows_;
-  std::array<const uint16_t*, kSize> values_;
-  std::vector<std::vector<uint16_t>> made_;  // Rows that were damaged.
+  const size_t dim_;
+  std::string made_;
 };
 
 // Originals are read in parts of this size at most.
@@ -135,22 +110,19 @@ void ScanCodes(const SearchContext& context,
 }
 
 absl::StatusOr<std::vector<Candidate>> RescoreWithColumn(
-    const SearchContext& context, const SearchTask& task, size_t keep,
+    const SearchContext& context, const SearchTask& task,
     absl::Span<const Candidate> candidates) {
-  TopSlots top(keep, BestFirst{&context.view});
-  RowBatch batch(context, task);
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    CORKSCREW_RETURN_IF_ERROR(
-        batch.Push(candidates[i].part, candidates[i].slot));
-    if (!batch.full() && i + 1 < candidates.size()) continue;
-    batch.ForEachDot([&](const Candidate& of, const SlotBlock::RescoreRow& row,
-                         double dot) {
-      const float score =
-          ScoreFromDot(context.metric, dot, LengthsFrom(row.n2), task.lengths);
-      top.Offer({Oriented(context.metric, score), of.slot, of.part});
-    });
+  const absl::Span<const float> query = task.query->vector;
+  TopSlots top(task.query->k, BestFirst{&context.view});
+  RowReader rows(context, query.size());
+  for (const Candidate& c : candidates) {
+    CORKSCREW_ASSIGN_OR_RETURN(const RescoreRow row, rows.Read(c.part, c.slot));
+    const float score = ScoreFromDot(
+        context.metric, Dot8Fixed(row.factors, row.fixed.scale, query),
+        LengthsFrom(row.fixed.n2), task.lengths);
+    top.Offer({Oriented(context.metric, score), c.slot, c.part});
   }
-  return top.Take();
+  return top.TakeSorted();
 }
 
 absl::Status ScoreOriginals(const SearchContext& context,
@@ -170,13 +142,11 @@ absl::Status ScoreOriginals(const SearchContext& context,
     CORKSCREW_RETURN_IF_ERROR(context.originals.ReadOriginals(
         bodies, absl::MakeSpan(vectors).subspan(0, part.size() * dim)));
     for (size_t i = 0; i < part.size(); ++i) {
-      const double dot =
-          Dot8({vectors.data() + i * dim, dim}, task.query->vector);
-      const double n2 =
-          context.view.block(part[i]).rescore_row(part[i].slot).n2;
+      const absl::Span<const float> vector(vectors.data() + i * dim, dim);
       part[i].score = Oriented(
           context.metric,
-          ScoreFromDot(context.metric, dot, LengthsFrom(n2), task.lengths));
+          ScoreFromDot(context.metric, Dot8(vector, task.query->vector),
+                       LengthsOf(vector), task.lengths));
     }
     candidates.remove_prefix(part.size());
   }
@@ -212,22 +182,20 @@ absl::Status ScanRescoreColumn(const SearchContext& context,
                                const SearchTask& task, const SlotRange& range,
                                OpenSlots* open) {
   if (!task.filter.Reads(range.part)) return absl::OkStatus();
-  RowBatch batch(context, task);
+  const absl::Span<const float> query = task.query->vector;
+  RowReader rows(context, query.size());
   for (size_t slot = range.first; slot < range.last; ++slot) {
-    if (task.filter.Admits(range.part, slot)) {
-      CORKSCREW_RETURN_IF_ERROR(
-          batch.Push(range.part, static_cast<uint32_t>(slot)));
-    }
-    if (!batch.full() && slot + 1 < range.last) continue;
-    batch.ForEachDot(
-        [&](const Candidate& of, const SlotBlock::RescoreRow& row, double dot) {
-          float nearest;
-          float farthest;
-          ScoreBounds(context.metric, dot, row.error, LengthsFrom(row.n2),
-                      task.lengths, &nearest, &farthest);
-          open->Offer(of.part, of.slot, Oriented(context.metric, farthest),
-                      Oriented(context.metric, nearest));
-        });
+    if (!task.filter.Admits(range.part, slot)) continue;
+    const auto number = static_cast<uint32_t>(slot);
+    CORKSCREW_ASSIGN_OR_RETURN(const RescoreRow row,
+                               rows.Read(range.part, number));
+    float nearest;
+    float farthest;
+    ScoreBounds(context.metric, Dot8Fixed(row.factors, row.fixed.scale, query),
+                row.fixed.error, LengthsFrom(row.n2), task.lengths, &nearest,
+                &farthest);
+    open->Offer(range.part, number, Oriented(context.metric, farthest),
+                Oriented(context.metric, nearest));
   }
   return absl::OkStatus();
 }

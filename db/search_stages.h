@@ -2,8 +2,8 @@
 #define CORKSCREW_DB_SEARCH_STAGES_H_
 
 // The stages of a search (docs/architecture.md, "One search"): scan of the
-// codes, rescore column, originals; and the exact search, which scans the
-// rescore column and settles what it leaves open with originals.
+// codes, rescore column; and the exact search, which scans the rescore column
+// and settles what it leaves open with originals.
 //
 // Scores inside are "larger is better": negated distances under kL2.
 
@@ -56,10 +56,11 @@ void ScanCodes(const SearchContext& context,
                absl::Span<const SearchTask* const> tasks,
                const SlotRange& range, absl::Span<TopSlots> tops);
 
-// Keeps the `keep` best of `candidates` by their score in the rescore column.
+// Returns the k best of `candidates` by their score in the rescore column, best
+// first.
 //   errors of OriginalReader, which is asked for rows that are damaged
 absl::StatusOr<std::vector<Candidate>> RescoreWithColumn(
-    const SearchContext& context, const SearchTask& task, size_t keep,
+    const SearchContext& context, const SearchTask& task,
     absl::Span<const Candidate> candidates);
 
 // Replaces the scores of `candidates` by those with the originals.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/crc32c.h"
 #include "base/status_macros.h"
+#include "db/rescore_row.h"
 
 namespace corkscrew {
 namespace {
@@ -144,12 +145,6 @@ void Segment::FindColumns() {
         rescore_checked_ =
             std::vector<std::atomic<uint8_t>>(column.checks.size());
         break;
-      case ColumnId::kLengths:
-        lengths_ = bytes;
-        break;
-      case ColumnId::kErrors:
-        errors_ = bytes;
-        break;
     }
   }
 }
@@ -195,26 +190,19 @@ bool Segment::RescoreIsGood(size_t begin, size_t end) const {
   return true;
 }
 
-SlotBlock::RescoreRow Segment::rescore_row(size_t slot) const {
-  const size_t row_bytes = size_t{header_.rescore_dim} * 2;
+absl::string_view Segment::rescore_row(size_t slot) const {
+  const size_t row_bytes = RescoreRowBytes(header_.rescore_dim);
   const size_t begin = slot * row_bytes;
-  RescoreRow row;
-  if (RescoreIsGood(begin, begin + row_bytes)) {
-    row.row = {reinterpret_cast<const uint16_t*>(rescore_.data() + begin),
-               header_.rescore_dim};
-  }
-  row.n2 = Load<double>(lengths_.data() + 8 * slot);
-  row.error = Load<float>(errors_.data() + 4 * slot);
-  return row;
+  return RescoreIsGood(begin, begin + row_bytes)
+             ? rescore_.substr(begin, row_bytes)
+             : absl::string_view();
 }
 
 size_t Segment::index_bytes() const {
   return header_.file_bytes - rescore_bytes() + died_.bytes();
 }
 
-size_t Segment::rescore_bytes() const {
-  return rescore_.size() + lengths_.size() + errors_.size();
-}
+size_t Segment::rescore_bytes() const { return rescore_.size(); }
 
 uint32_t Segment::FindLatest(absl::string_view id) const {
   const size_t places = id_tags_.size();

@@ -74,7 +74,7 @@ class Segment : public SlotBlock {
     return Item(metadata_ends_, metadata_, number);
   }
   size_t metadata_rows() const override { return header_.metadata_rows; }
-  RescoreRow rescore_row(size_t slot) const override;
+  absl::string_view rescore_row(size_t slot) const override;
   size_t index_bytes() const override;
   size_t rescore_bytes() const override;
   uint32_t FindLatest(absl::string_view id) const override;
@@ -115,7 +115,7 @@ class Segment : public SlotBlock {
   Integers born_, died_at_, seq_, origin_, shard_, metadata_numbers_;
   absl::string_view id_ends_, ids_, metadata_ends_, metadata_;
   absl::string_view id_tags_, id_slots_;
-  absl::string_view rescore_, lengths_, errors_;
+  absl::string_view rescore_;
   const SegmentColumn* rescore_column_ = nullptr;
 
   // Of each checksum of the rescore column: 0 not looked at, 1 good, 2 bad.

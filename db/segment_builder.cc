@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "db/encode.h"
-#include "quant/rescore.h"
+#include "db/rescore_row.h"
 
 namespace corkscrew {
 namespace {
@@ -186,35 +186,29 @@ class Builder {
   }
 
   absl::Status AddRescore() {
-    const size_t dim = header_.rescore_dim;
+    const size_t row_bytes = RescoreRowBytes(header_.rescore_dim);
     std::string rows;
-    std::string lengths;
-    std::string errors;
-    rows.reserve(slots_.size() * dim * 2);
-    for (const SlotToCopy& from : slots_) {
-      const SlotBlock::RescoreRow row = from.block->rescore_row(from.slot);
-      if (row.row.empty()) {
-        CORKSCREW_RETURN_IF_ERROR(AppendOriginal(from, &rows));
+    rows.resize(slots_.size() * row_bytes);
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      const SlotToCopy& from = slots_[i];
+      char* const to = rows.data() + i * row_bytes;
+      const absl::string_view row = from.block->rescore_row(from.slot);
+      if (row.empty()) {
+        CORKSCREW_RETURN_IF_ERROR(MakeRow(from, to));
       } else {
-        rows.append(reinterpret_cast<const char*>(row.row.data()), dim * 2);
+        std::memcpy(to, row.data(), row_bytes);
       }
-      AppendLittle(row.n2, &lengths);
-      AppendLittle(row.error, &errors);
     }
     Add(ColumnId::kRescore, std::move(rows));
-    Add(ColumnId::kLengths, std::move(lengths));
-    Add(ColumnId::kErrors, std::move(errors));
     return absl::OkStatus();
   }
 
-  absl::Status AppendOriginal(const SlotToCopy& from, std::string* rows) {
+  absl::Status MakeRow(const SlotToCopy& from, char* to) {
     const BodyKey body = from.block->body(from.slot);
     std::vector<float> original(header_.rescore_dim);
-    std::vector<uint16_t> row(header_.rescore_dim);
     CORKSCREW_RETURN_IF_ERROR(
         originals_.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
-    RoundToBFloat16(original, absl::MakeSpan(row));
-    rows->append(reinterpret_cast<const char*>(row.data()), row.size() * 2);
+    WriteRescoreRow(original, to);
     return absl::OkStatus();
   }
 

@@ -10,6 +10,7 @@
 #include "base/cursor.h"
 #include "base/hash.h"
 #include "db/encode.h"
+#include "db/rescore_row.h"
 #include "xxhash.h"
 
 namespace corkscrew {
@@ -92,11 +93,7 @@ Shape ShapeOf(const SegmentHeader& header, const SegmentColumn& column) {
     case ColumnId::kIdSlots:
       return {true, false, uint64_t{header.id_places} * 4};
     case ColumnId::kRescore:
-      return {true, false, slots * header.rescore_dim * 2};
-    case ColumnId::kLengths:
-      return {true, false, slots * 8};
-    case ColumnId::kErrors:
-      return {true, false, slots * 4};
+      return {true, false, slots * RescoreRowBytes(header.rescore_dim)};
   }
   return {};
 }
@@ -122,11 +119,7 @@ std::vector<ColumnId> ColumnsOf(const SegmentHeader& header) {
     ids.push_back(ColumnId::kIdTags);
     ids.push_back(ColumnId::kIdSlots);
   }
-  if (header.rescore_dim != 0) {
-    ids.push_back(ColumnId::kRescore);
-    ids.push_back(ColumnId::kLengths);
-    ids.push_back(ColumnId::kErrors);
-  }
+  if (header.rescore_dim != 0) ids.push_back(ColumnId::kRescore);
   return ids;
 }
 

@@ -38,9 +38,7 @@ enum class ColumnId : uint32_t {
   kMetadata = 12,         // rows (metadata_row.h), one after the other
   kIdTags = 13,           // [places] u8; live only, as the next
   kIdSlots = 14,          // [places] u32
-  kRescore = 15,          // [slots, rescore_dim] bfloat16
-  kLengths = 16,          // [slots] float64: dot8 of the original with itself
-  kErrors = 17,           // [slots] float32: bound of the rounding error
+  kRescore = 15,          // [slots] rows (rescore_row.h)
 };
 
 // Bytes of a column with one checksum.

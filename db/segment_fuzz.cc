@@ -47,7 +47,9 @@ void Read(std::string bytes) {
     const SlotBlock::Run run = segment.RunAt(slot, slot + 1);
     for (size_t i = 0; i < space.code_bytes; ++i) sum += run.codes[i];
     if (space.rescore_dim == 0) continue;
-    for (const uint16_t value : segment.rescore_row(slot).row) sum += value;
+    for (const char value : segment.rescore_row(slot)) {
+      sum += static_cast<uint8_t>(value);
+    }
   }
   volatile size_t result = sum;
   (void)result;

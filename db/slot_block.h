@@ -50,14 +50,9 @@ class SlotBlock {
   // How many rows the slots that the caller knows of have, or more.
   virtual size_t metadata_rows() const = 0;
 
-  // The rescore column.
-  struct RescoreRow {
-    absl::Span<const uint16_t> row;  // [dim] bfloat16; empty: it is damaged and
-                                     // has to be made from the original.
-    double n2;                       // dot8 of the original with itself.
-    float error;                     // Bound of the row's rounding error.
-  };
-  virtual RescoreRow rescore_row(size_t slot) const = 0;
+  // The row of the rescore column (rescore_row.h). Empty: it is damaged and has
+  // to be made from the original.
+  virtual absl::string_view rescore_row(size_t slot) const = 0;
 
   // Memory, mapped files included, of everything but the rescore column, and
   // of that.

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,7 +28,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 HWY_INLINE double ToDouble(float x) { return static_cast<double>(x); }
 
-HWY_INLINE double ToDouble(uint16_t bfloat16) {
+HWY_INLINE double ToDouble(int16_t x) { return x; }
+
+HWY_INLINE double FromBFloat16(uint16_t bfloat16) {
   return static_cast<double>(
       std::bit_cast<float>(static_cast<uint32_t>(bfloat16) << 16));
 }
@@ -59,12 +62,39 @@ HWY_INLINE void RoundTail(const float* x, size_t from, size_t n, uint16_t* row,
                           double* HWY_RESTRICT a) {
   for (size_t i = from; i < n; ++i) {
     row[i] = static_cast<uint16_t>(RoundBits(x[i]) >> 16);
-    const double error = ToDouble(x[i]) - ToDouble(row[i]);
+    const double error = ToDouble(x[i]) - FromBFloat16(row[i]);
     a[i % 8] += error * error;
   }
 }
 
+// Rounds coordinates `from` to `n` - 1 to multiples of `scale`.
+HWY_INLINE void FixTail(const float* x, size_t from, size_t n, double scale,
+                        double inverse, int16_t* row, double* HWY_RESTRICT a,
+                        double* HWY_RESTRICT squares) {
+  for (size_t i = from; i < n; ++i) {
+    const double value = std::nearbyint(ToDouble(x[i]) * inverse);
+    row[i] = static_cast<int16_t>(value);
+    const double error = ToDouble(x[i]) - value * scale;
+    a[i % 8] += error * error;
+    *squares += value * value;
+  }
+}
+
 #if HWY_TARGET == HWY_SCALAR
+
+float LargestMagnitude(const float* x, size_t n) {
+  float largest = 0;
+  for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
+  return largest;
+}
+
+double FixRow(const float* x, size_t n, double scale, double inverse,
+              int16_t* row, double* squares) {
+  double a[8] = {};
+  *squares = 0;
+  FixTail(x, 0, n, scale, inverse, row, a, squares);
+  return JoinAccumulators(a);
+}
 
 template <typename X, typename Y>
 HWY_INLINE double Dot8Loop(const X* x, const Y* y, size_t n) {
@@ -95,12 +125,10 @@ HWY_INLINE VecF64 LoadDoubles(const float* p) {
   return hn::PromoteTo(TagF64(), hn::LoadU(hn::Rebind<float, TagF64>(), p));
 }
 
-HWY_INLINE VecF64 LoadDoubles(const uint16_t* p) {
-  const hn::Rebind<uint16_t, TagF64> d16;
-  const hn::Rebind<uint32_t, TagF64> d32;
-  const hn::Rebind<float, TagF64> df;
-  const auto bits = hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, p)));
-  return hn::PromoteTo(TagF64(), hn::BitCast(df, bits));
+HWY_INLINE VecF64 LoadDoubles(const int16_t* p) {
+  const hn::Rebind<int16_t, TagF64> d16;
+  const hn::Rebind<int32_t, TagF64> d32;
+  return hn::PromoteTo(TagF64(), hn::PromoteTo(d32, hn::LoadU(d16, p)));
 }
 
 template <typename X, typename Y>
@@ -164,13 +192,61 @@ double RoundRow(const float* HWY_RESTRICT x, size_t n,
   return JoinAccumulators(a);
 }
 
+float LargestMagnitude(const float* HWY_RESTRICT x, size_t n) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  auto largest = hn::Zero(d);
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    largest = hn::Max(largest, hn::Abs(hn::LoadU(d, x + i)));
+  }
+  float result = hn::GetLane(hn::MaxOfLanes(d, largest));
+  for (; i < n; ++i) result = std::max(result, std::fabs(x[i]));
+  return result;
+}
+
+// Rounds `x` [n] to multiples of `scale`, a power of two, 1 / `inverse`, that
+// fit in 16 bits. Returns the sum of the squared errors in the order of dot8
+// and sets *sum to that of the squared factors. Errors, their squares and the
+// latter sum are exact.
+double FixRow(const float* HWY_RESTRICT x, size_t n, double scale,
+              double inverse, int16_t* HWY_RESTRICT row, double* sum) {
+  const TagF64 d;
+  const hn::Rebind<float, TagF64> df;
+  const hn::Rebind<int32_t, TagF64> d32;
+  const hn::Rebind<int16_t, TagF64> d16;
+  const size_t lanes = hn::Lanes(d);
+  const VecF64 scales = hn::Set(d, scale);
+  const VecF64 inverses = hn::Set(d, inverse);
+  VecF64 errors[kParts];
+  for (size_t p = 0; p < kParts; ++p) errors[p] = hn::Zero(d);
+  VecF64 squares = hn::Zero(d);
+  const size_t whole = n / 8 * 8;
+  for (size_t i = 0; i < whole; i += 8) {
+    for (size_t p = 0; p < kParts; ++p) {
+      const size_t j = i + p * lanes;
+      const VecF64 exact = hn::PromoteTo(d, hn::LoadU(df, x + j));
+      const VecF64 value = hn::Round(hn::Mul(exact, inverses));
+      hn::StoreU(hn::DemoteTo(d16, hn::DemoteTo(d32, value)), d16, row + j);
+      const VecF64 error = hn::Sub(exact, hn::Mul(value, scales));
+      errors[p] = hn::MulAdd(error, error, errors[p]);
+      squares = hn::MulAdd(value, value, squares);
+    }
+  }
+  HWY_ALIGN double a[8];
+  for (size_t p = 0; p < kParts; ++p) hn::Store(errors[p], d, a + p * lanes);
+  *sum = hn::GetLane(hn::SumOfLanes(d, squares));
+  FixTail(x, whole, n, scale, inverse, row, a, sum);
+  return JoinAccumulators(a);
+}
+
 #endif  // HWY_TARGET != HWY_SCALAR
 
 double Dot8Float(const float* x, const float* y, size_t n) {
   return Dot8Loop(x, y, n);
 }
 
-double Dot8BFloat16Row(const uint16_t* row, const float* query, size_t n) {
+double Dot8FixedRow(const int16_t* row, const float* query, size_t n) {
   return Dot8Loop(row, query, n);
 }
 

@@ -28,10 +28,21 @@ float RoundUp(double x) {
   return std::nextafter(nearest, std::numeric_limits<float>::infinity());
 }
 
+// Not less than the root of the sum of `n` squares, which was rounded to
+// `squares`.
+float LengthBound(double squares, size_t n) {
+  // The sum may be low by a factor 1 - n 2^-53, the root of it and the product
+  // below by 1 - 2^-53 each.
+  return RoundUp(std::sqrt(squares) *
+                 (1 + (static_cast<double>(n) + 4) * 0x1p-52));
+}
+
 }  // namespace
 
 HWY_EXPORT(Dot8Float);
-HWY_EXPORT(Dot8BFloat16Row);
+HWY_EXPORT(Dot8FixedRow);
+HWY_EXPORT(FixRow);
+HWY_EXPORT(LargestMagnitude);
 HWY_EXPORT(RoundRow);
 
 double Dot8(absl::Span<const float> x, absl::Span<const float> y) {
@@ -39,20 +50,30 @@ double Dot8(absl::Span<const float> x, absl::Span<const float> y) {
   return HWY_DYNAMIC_DISPATCH(Dot8Float)(x.data(), y.data(), x.size());
 }
 
-double Dot8BFloat16(absl::Span<const uint16_t> row,
-                    absl::Span<const float> query) {
+double Dot8Fixed(absl::Span<const int16_t> row, float scale,
+                 absl::Span<const float> query) {
   assert(row.size() == query.size());
-  return HWY_DYNAMIC_DISPATCH(Dot8BFloat16Row)(row.data(), query.data(),
-                                               row.size());
+  return double{scale} * HWY_DYNAMIC_DISPATCH(Dot8FixedRow)(
+                             row.data(), query.data(), row.size());
 }
 
-// One after the other: several at a time are not faster, in cache or out of it.
-void Dot8BFloat16(absl::Span<const uint16_t* const> rows,
-                  absl::Span<const float> query, absl::Span<double> dots) {
-  assert(rows.size() == dots.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    dots[i] = Dot8BFloat16({rows[i], query.size()}, query);
-  }
+FixedPoint RoundToFixed(absl::Span<const float> vector,
+                        absl::Span<int16_t> row) {
+  assert(vector.size() == row.size());
+  const size_t n = vector.size();
+  const double largest =
+      HWY_DYNAMIC_DISPATCH(LargestMagnitude)(vector.data(), n);
+  int exponent;
+  const double fraction = std::frexp(largest, &exponent);
+  exponent -= 15;
+  if (std::nearbyint(std::ldexp(fraction, 15)) > 0x7FFF) ++exponent;
+  const double scale = std::ldexp(1.0, std::max(exponent, -149));
+  double squares;
+  const double errors = HWY_DYNAMIC_DISPATCH(FixRow)(
+      vector.data(), n, scale, 1 / scale, row.data(), &squares);
+  return {.scale = static_cast<float>(scale),
+          .error = LengthBound(errors, n),
+          .n2 = squares * scale * scale};
 }
 
 float RoundToBFloat16(absl::Span<const float> vector,
@@ -60,10 +81,7 @@ float RoundToBFloat16(absl::Span<const float> vector,
   assert(vector.size() == row.size());
   const double squares =
       HWY_DYNAMIC_DISPATCH(RoundRow)(vector.data(), vector.size(), row.data());
-  // The sum of n squares may be low by a factor 1 - n 2^-53, the root of it and
-  // the product below by 1 - 2^-53 each.
-  const double n = static_cast<double>(vector.size());
-  return RoundUp(std::sqrt(squares) * (1 + (n + 4) * 0x1p-52));
+  return LengthBound(squares, vector.size());
 }
 
 Lengths LengthsOf(absl::Span<const float> vector) {
@@ -88,7 +106,7 @@ float ScoreFromDot(Metric metric, double dot, const Lengths& x,
 
 void ScoreBounds(Metric metric, double dot, float error, const Lengths& x,
                  const Lengths& q, float* nearest, float* farthest) {
-  if (error == 0) {  // The row is the vector.
+  if (error == 0) {  // The values are the vector.
     *nearest = *farthest = ScoreFromDot(metric, dot, x, q);
     return;
   }

@@ -86,31 +86,99 @@ TEST(Dot8Test, EqualsTheDefinitionForAdversarialValues) {
   });
 }
 
-TEST(Dot8BFloat16Test, EqualsTheDefinitionForEveryLength) {
+std::vector<float> ValuesOf(const FixedPoint& fixed,
+                            const std::vector<int16_t>& row) {
+  std::vector<float> values;
+  for (const int16_t factor : row) values.push_back(fixed.scale * factor);
+  return values;
+}
+
+// Vectors whose factors are at the ends of their range, in every binade.
+std::vector<std::vector<float>> HardToFix() {
+  std::vector<std::vector<float>> vectors = {
+      {}, {0.0f, -0.0f}, Adversarial(), {0x1p-149f, 0x1.8p-148f}};
+  // Values that are rounded up must still be floats here.
+  for (float& x : vectors[2]) x = std::clamp(x, -0x1p100f, 0x1p100f);
+  for (int exponent = -149; exponent < 120; ++exponent) {
+    for (const float x : {1.0f, 0x1.fffcp0f, 0x1.fffdp0f, 0x1.fffep0f,
+                          0x1.ffff00p0f, 0x1.fffffep0f}) {
+      vectors.push_back({std::ldexp(x, exponent), std::ldexp(-x, exponent),
+                         std::ldexp(x, exponent - 14) / 2,
+                         std::ldexp(x, exponent - 17)});
+    }
+  }
   for (size_t n = 0; n <= 130; ++n) {
-    const std::vector<float> query = Uneven(n, /*seed=*/n);
-    std::vector<uint16_t> row(n);
-    RoundToBFloat16(Uneven(n, /*seed=*/1000 + n), absl::MakeSpan(row));
-    const double want = reference::Dot8(Widen(row), query);
+    vectors.push_back(Uneven(n, /*seed=*/n));
+    vectors.push_back(RandomNormal(n, /*seed=*/n));
+  }
+  return vectors;
+}
+
+// By the definition: the smallest power of two with which all fit.
+double ScaleOf(const std::vector<float>& x) {
+  for (int exponent = -149;; ++exponent) {
+    const double scale = std::ldexp(1.0, exponent);
+    if (std::all_of(x.begin(), x.end(), [scale](float value) {
+          return std::abs(std::nearbyint(value / scale)) <= 32767;
+        })) {
+      return scale;
+    }
+  }
+}
+
+TEST(RoundToFixedTest, FollowsTheDefinitionOnEveryTarget) {
+  for (const std::vector<float>& x : HardToFix()) {
+    const double scale = ScaleOf(x);
+    std::vector<int16_t> factors;
+    long double errors = 0;
+    for (const float value : x) {
+      factors.push_back(static_cast<int16_t>(std::nearbyint(value / scale)));
+      const long double error = value - factors.back() * scale;
+      errors += error * error;
+    }
+    const long double length = std::sqrt(errors);
     ForEachSimdTarget([&] {
-      EXPECT_EQ(Dot8BFloat16(row, query), want) << "n = " << n;
-      const std::vector<const uint16_t*> rows(n % 4, row.data());
-      std::vector<double> dots(rows.size());
-      Dot8BFloat16(rows, query, absl::MakeSpan(dots));
-      EXPECT_EQ(dots, std::vector<double>(rows.size(), want)) << "n = " << n;
+      std::vector<int16_t> row(x.size());
+      const FixedPoint fixed = RoundToFixed(x, absl::MakeSpan(row));
+      const bool zero = std::all_of(x.begin(), x.end(),
+                                    [](float value) { return value == 0; });
+      if (!zero) {
+        EXPECT_EQ(fixed.scale, scale);
+      }
+      EXPECT_EQ(row, factors);
+      const std::vector<float> values = ValuesOf(fixed, row);
+      EXPECT_EQ(fixed.n2, reference::Dot8(values, values));
+      EXPECT_GE(fixed.error, length);
+      EXPECT_LE(fixed.error,
+                std::nextafter(static_cast<float>(length * (1 + 1e-7L)),
+                               std::numeric_limits<float>::infinity()));
     });
   }
 }
 
-TEST(Dot8BFloat16Test, EqualsTheDefinitionForAdversarialValues) {
-  std::vector<uint16_t> row;
-  for (const float x : Adversarial()) {
-    row.push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16));
+TEST(RoundToFixedTest, VectorsOfFewBitsAreExact) {
+  std::vector<int16_t> row(4);
+  for (const std::vector<float>& x : {std::vector<float>{1, 0, 0, 0},
+                                      {0.5f, -0.25f, 3, -4},
+                                      {32767, -32767, 1, 0},
+                                      {0, 0, 0, 0},
+                                      {0x1p-149f, 0, 0x1p-140f, 0}}) {
+    const FixedPoint fixed = RoundToFixed(x, absl::MakeSpan(row));
+    EXPECT_EQ(fixed.error, 0);
+    EXPECT_EQ(fixed.n2, LengthsOf(x).n2);
+    EXPECT_EQ(Dot8Fixed(row, fixed.scale, x), Dot8(x, x));
   }
-  std::vector<float> query = Adversarial();
-  std::reverse(query.begin(), query.end());
-  const double want = reference::Dot8(Widen(row), query);
-  ForEachSimdTarget([&] { EXPECT_EQ(Dot8BFloat16(row, query), want); });
+}
+
+TEST(Dot8FixedTest, EqualsTheDefinitionForEveryLength) {
+  for (const std::vector<float>& x : HardToFix()) {
+    const std::vector<float> query = Uneven(x.size(), /*seed=*/x.size());
+    std::vector<int16_t> row(x.size());
+    const FixedPoint fixed = RoundToFixed(x, absl::MakeSpan(row));
+    const double want = reference::Dot8(ValuesOf(fixed, row), query);
+    ForEachSimdTarget(
+        [&] { EXPECT_EQ(Dot8Fixed(row, fixed.scale, query), want); });
+  }
 }
 
 // The nearest bfloat16, of two equally near ones that with an even last bit:
@@ -218,16 +286,16 @@ TEST(ScoreFromDotTest, FollowsTheFormulas) {
 // Bounds made with the rounded row hold for the score of the vector itself.
 void CheckBounds(const std::vector<float>& vector,
                  const std::vector<float>& query) {
-  std::vector<uint16_t> row(vector.size());
-  const float error = RoundToBFloat16(vector, absl::MakeSpan(row));
+  std::vector<int16_t> row(vector.size());
+  const FixedPoint fixed = RoundToFixed(vector, absl::MakeSpan(row));
   const Lengths x = LengthsOf(vector);
   const Lengths q = LengthsOf(query);
   for (const Metric metric : kMetrics) {
     const float score = ScoreFromDot(metric, Dot8(vector, query), x, q);
     float nearest = 0;
     float farthest = 0;
-    ScoreBounds(metric, Dot8BFloat16(row, query), error, x, q, &nearest,
-                &farthest);
+    ScoreBounds(metric, Dot8Fixed(row, fixed.scale, query), fixed.error, x, q,
+                &nearest, &farthest);
     if (metric == Metric::kL2) {
       EXPECT_LE(nearest, score);
       EXPECT_GE(farthest, score);
@@ -235,7 +303,7 @@ void CheckBounds(const std::vector<float>& vector,
       EXPECT_GE(nearest, score);
       EXPECT_LE(farthest, score);
     }
-    if (error == 0) {
+    if (fixed.error == 0) {
       EXPECT_EQ(nearest, score);
       EXPECT_EQ(farthest, score);
     }
@@ -259,13 +327,13 @@ TEST(ScoreBoundsTest, HoldWhenTheErrorPointsAlongTheQuery) {
   for (const float scale : {1.0f, 0x1p-60f, 0x1p55f}) {
     for (const size_t n : {1, 8, 384}) {
       std::vector<float> x(n);
-      std::vector<float> query(n);
       for (size_t i = 0; i < n; ++i) {
         x[i] = (i % 3 == 0 ? 0x1.00fffep0f : 0x1.010002p0f) * scale;
-        std::vector<uint16_t> row(1);
-        RoundToBFloat16({&x[i], 1}, absl::MakeSpan(row));
-        query[i] = x[i] - Widen(row)[0];
       }
+      std::vector<int16_t> row(n);
+      const FixedPoint fixed = RoundToFixed(x, absl::MakeSpan(row));
+      std::vector<float> query = ValuesOf(fixed, row);
+      for (size_t i = 0; i < n; ++i) query[i] = x[i] - query[i];
       CheckBounds(x, query);
     }
   }
@@ -274,9 +342,9 @@ TEST(ScoreBoundsTest, HoldWhenTheErrorPointsAlongTheQuery) {
 TEST(ScoreBoundsTest, HoldWhenTheErrorIsSmallerThanTheRoundingOfTheSum) {
   for (uint64_t seed = 0; seed < 100; ++seed) {
     std::vector<float> x = RandomNormal(1000, seed);
-    std::vector<uint16_t> row(x.size());
-    RoundToBFloat16(x, absl::MakeSpan(row));
-    x = Widen(row);  // Exact, but for one tiny coordinate.
+    std::vector<int16_t> row(x.size());
+    const FixedPoint fixed = RoundToFixed(x, absl::MakeSpan(row));
+    x = ValuesOf(fixed, row);  // Exact, but for one tiny coordinate.
     x[seed] = 0x1.00fffep-60f;
     CheckBounds(x, Uneven(1000, seed));
   }
