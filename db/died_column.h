@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "corkscrew/record.h"
+#include "db/alive_words.h"
 #include "db/slot_block.h"
 
 namespace corkscrew {
@@ -26,7 +27,7 @@ class DiedColumn {
         pages_[slot / kPage].load(std::memory_order_acquire);
     return page == nullptr
                ? SlotBlock::kAlive
-               : (*page)[slot % kPage].load(std::memory_order_relaxed);
+               : page->died[slot % kPage].load(std::memory_order_relaxed);
   }
 
   // Returns false if the slot has died before, and leaves that.
@@ -34,17 +35,31 @@ class DiedColumn {
     std::unique_ptr<Page>& owned = owned_[slot / kPage];
     if (owned == nullptr) {
       owned = std::make_unique<Page>();
-      for (std::atomic<Lamport>& died : *owned) died = SlotBlock::kAlive;
+      for (std::atomic<Lamport>& died : owned->died) died = SlotBlock::kAlive;
       pages_[slot / kPage].store(owned.get(), std::memory_order_release);
       bytes_.fetch_add(sizeof(Page), std::memory_order_relaxed);
     }
-    std::atomic<Lamport>& died = (*owned)[slot % kPage];
+    const size_t i = slot % kPage;
+    std::atomic<Lamport>& died = owned->died[i];
     if (died.load(std::memory_order_relaxed) != SlotBlock::kAlive) return false;
     // Ordered by publishing: a reader at an earlier time finds the slot alive
     // whether it sees this or not.
     died.store(at, std::memory_order_relaxed);
+    owned->words[i / 64].Set(i % 64, at);
     count_.fetch_add(1, std::memory_order_relaxed);
     return true;
+  }
+
+  // Of slots [64 * word, 64 * word + 64) those that have not died at `at`.
+  uint64_t Alive(size_t word, Lamport at) const {
+    constexpr size_t kWords = kPage / 64;
+    const Page* const page =
+        pages_[word / kWords].load(std::memory_order_acquire);
+    if (page == nullptr) return ~uint64_t{0};
+    const size_t w = word % kWords;
+    return page->words[w].Alive(at, [page, w](size_t i) {
+      return page->died[64 * w + i].load(std::memory_order_relaxed);
+    });
   }
 
   // Calls visit(slot, died) for each that has, in order. What dies meanwhile
@@ -55,7 +70,7 @@ class DiedColumn {
       const Page* const column = pages_[page].load(std::memory_order_acquire);
       if (column == nullptr) continue;
       for (size_t i = 0; i < kPage; ++i) {
-        const Lamport died = (*column)[i].load(std::memory_order_relaxed);
+        const Lamport died = column->died[i].load(std::memory_order_relaxed);
         if (died != SlotBlock::kAlive) visit(page * kPage + i, died);
       }
     }
@@ -71,7 +86,10 @@ class DiedColumn {
 
  private:
   static constexpr size_t kPage = 256;
-  using Page = std::array<std::atomic<Lamport>, kPage>;
+  struct Page {
+    std::array<std::atomic<Lamport>, kPage> died;
+    std::array<DeadWord, kPage / 64> words;
+  };
 
   std::vector<std::atomic<Page*>> pages_;
   std::vector<std::unique_ptr<Page>> owned_;  // The writer's.

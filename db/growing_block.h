@@ -10,17 +10,20 @@
 #include <memory>
 #include <new>
 #include <type_traits>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "corkscrew/quantizer.h"
 #include "corkscrew/record.h"
+#include "db/alive_words.h"
 #include "db/byte_arena.h"
 #include "db/index.h"
 #include "db/rescore_row.h"
 #include "db/slot_block.h"
 #include "db/stable_vector.h"
 #include "db/string_table.h"
+#include "quant/scan_layout.h"
 
 namespace corkscrew {
 
@@ -54,13 +57,14 @@ class GrowingBlock : public SlotBlock {
  public:
   static constexpr size_t kNoRescoreColumn = 0;
 
-  // `rescore_dim` is the dimension, or kNoRescoreColumn.
-  GrowingBlock(size_t code_bytes, size_t rescore_dim)
-      : code_bytes_(code_bytes),
+  // `layout` is that of the codes, `rescore_dim` the dimension or
+  // kNoRescoreColumn.
+  GrowingBlock(const ScanLayout& layout, size_t rescore_dim)
+      : layout_(layout),
         rescore_dim_(rescore_dim),
-        row_bytes_(rescore_dim == kNoRescoreColumn
-                       ? 0
-                       : RescoreRowBytes(rescore_dim)) {}
+        row_bytes_(
+            rescore_dim == kNoRescoreColumn ? 0 : RescoreRowBytes(rescore_dim)),
+        block_(layout.prefix_size(1)) {}
 
   // As Index::Add(). At most 2^32 - 1 slots.
   struct Added {
@@ -78,7 +82,12 @@ class GrowingBlock : public SlotBlock {
   };
   Snapshot snapshot() const;
 
-  Run RunAt(size_t first, size_t last) const override;
+  // The last slots, 64 to 127 of them, are copied: blocks of 64 come into the
+  // prefix when they are full, and kernels read past a row, where the writer
+  // may be at work.
+  void AppendRuns(size_t slots, ScanCopies* copies,
+                  std::vector<ScanRun>* runs) const override;
+  CodeRow ReadCode(size_t slot, uint8_t* prefix) const override;
 
   Lamport born(size_t slot) const override {
     const auto [chunk, i] = Find(slot);
@@ -93,6 +102,8 @@ class GrowingBlock : public SlotBlock {
     return chunk.born[i] <= at &&
            at < chunk.died[i].load(std::memory_order_relaxed);
   }
+
+  size_t AliveAt(Lamport at, size_t slots, uint64_t* alive) const override;
 
   absl::string_view id(size_t slot) const override {
     const auto [chunk, i] = Find(slot);
@@ -132,11 +143,23 @@ class GrowingBlock : public SlotBlock {
   // most that many stay unused.
   using Map = ChunkMap<6, 10>;
 
-  struct Chunk {
-    Chunk(size_t size, size_t code_bytes, size_t row_bytes);
+  // Of 64 slots.
+  struct Lives {
+    std::atomic<Lamport> latest_born = 0;
+    DeadWord dead;
+  };
 
-    Column<uint8_t> codes;
+  struct Chunk {
+    Chunk(size_t size, const ScanLayout& layout, size_t row_bytes);
+
+    // Scan columns; the prefix of a block of 64 when that is full, and before
+    // that, and for copying it, row by row.
+    Column<uint8_t> prefix;
+    Column<uint8_t> prefix_rows;
+    Column<uint8_t> rest;
+    Column<uint8_t> low;
     Column<CodeScalars> scalars;
+    std::unique_ptr<Lives[]> lives;
     Column<Lamport> born;
     Column<std::atomic<Lamport>> died;
     Column<uint64_t> seq;
@@ -158,9 +181,12 @@ class GrowingBlock : public SlotBlock {
   }
 
   uint32_t MetadataNumber(const Metadata& metadata);
+  void StoreScanCode(absl::Span<const uint8_t> code, Chunk& chunk, size_t i);
+  void CopyRows(size_t first, size_t slots, size_t to, ScanCopies::Copy* copy,
+                const MutableScanColumns& columns) const;
   void CountBytes();
 
-  const size_t code_bytes_;
+  const ScanLayout layout_;
   const size_t rescore_dim_;
   const size_t row_bytes_;  // Of the rescore column.
 
@@ -172,6 +198,7 @@ class GrowingBlock : public SlotBlock {
   StableVector<uint64_t> metadata_positions_;
 
   // The writer's own.
+  std::vector<uint8_t> block_;  // A block of the prefix.
   size_t slots_ = 0;
   size_t chunk_slots_ = 0;        // Room for slots in all chunks.
   StringTable latest_;            // Id -> slot of its latest version.

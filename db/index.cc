@@ -12,6 +12,7 @@
 #include "db/index_view.h"
 #include "db/search_stages.h"
 #include "db/slot_filter.h"
+#include "quant/code_scan.h"
 
 namespace corkscrew {
 
@@ -19,7 +20,8 @@ struct Index::Rep {
   Rep(const IndexOptions& index_options, Quantizer made)
       : options(index_options),
         quantizer(std::move(made)),
-        blocks({.code_bytes = quantizer.code_bytes(),
+        scan(quantizer),
+        blocks({.layout = scan.layout(),
                 .rescore_dim = options.rescore_column
                                    ? options.quantizer.dim
                                    : GrowingBlock::kNoRescoreColumn,
@@ -29,6 +31,7 @@ struct Index::Rep {
 
   const IndexOptions options;
   const Quantizer quantizer;
+  const CodeScan scan;
   ForgottenRecords forgotten;
   IndexBlocks blocks;
 };
@@ -94,12 +97,15 @@ absl::StatusOr<std::vector<std::vector<IndexHit>>> Index::Search(
     const std::function<bool()>& cancelled) const {
   IndexView view = rep_->blocks.View();
   view.forgotten = rep_->forgotten.table();
-  const SearchContext context{rep_->quantizer, rep_->options.metric, view,
+  const SearchContext context{rep_->quantizer,
+                              rep_->scan,
+                              rep_->options.metric,
+                              rep_->options.rescore_column,
+                              view,
                               originals};
   IndexSearch search(rep_->options, context, queries, cancelled);
   CORKSCREW_RETURN_IF_ERROR(search.Prepare());
-  CORKSCREW_RETURN_IF_ERROR(search.Scan());
-  return search.Finish();
+  return search.Run();
 }
 
 size_t Index::Count(const Filter* filter, std::optional<Lamport> at) const {
@@ -110,15 +116,9 @@ size_t Index::Count(const Filter* filter, std::optional<Lamport> at) const {
   if (all && time == view.now) {
     return rep_->blocks.alive();
   }
-  const SlotFilter slot_filter(view, time, filter, /*exclude_id=*/{});
-  size_t count = 0;
-  for (size_t part = 0; part < view.parts.size(); ++part) {
-    if (!slot_filter.Reads(part)) continue;
-    for (size_t slot = 0; slot < view.parts[part].slots; ++slot) {
-      if (slot_filter.Admits(part, slot)) ++count;
-    }
-  }
-  return count;
+  SelectedSlots selected;
+  selected.Select(view, SlotFilter(view, time, filter));
+  return selected.count();
 }
 
 }  // namespace corkscrew

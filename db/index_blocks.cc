@@ -27,8 +27,7 @@ IndexBlocks::IndexBlocks(const IndexBlocksOptions& options)
 }
 
 std::shared_ptr<GrowingBlock> IndexBlocks::NewBlock() const {
-  return std::make_shared<GrowingBlock>(options_.code_bytes,
-                                        options_.rescore_dim);
+  return std::make_shared<GrowingBlock>(options_.layout, options_.rescore_dim);
 }
 
 std::shared_ptr<const IndexBlocks::Lists> IndexBlocks::lists() const {

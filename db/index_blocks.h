@@ -26,7 +26,7 @@
 namespace corkscrew {
 
 struct IndexBlocksOptions {
-  size_t code_bytes = 0;
+  ScanLayout layout;  // Of the codes.
   size_t rescore_dim = 0;
   // When the growing block is sealed: at so many slots, or feed positions since
   // the last time. 0: never.

@@ -57,10 +57,10 @@ absl::StatusOr<Hash16> OpHashAt(const Store& store, uint32_t collection,
   return op.content_hash;
 }
 
-SegmentSpace SpaceOf(const CollectionRow& row, size_t code_bytes) {
+SegmentSpace SpaceOf(const CollectionRow& row) {
   const bool column = row.descriptor.originals != Originals::kCodesOnly;
   return {row.uuid, DescriptorHash(row.descriptor),
-          static_cast<uint32_t>(code_bytes),
+          ScanLayout(row.descriptor.quantizer),
           column ? static_cast<uint32_t>(row.descriptor.quantizer.dim) : 0};
 }
 
@@ -182,8 +182,8 @@ absl::Status IndexFiles::Rewrite(Index& index,
     const SegmentStamp stamp = {0, position.incarnation, position.feed,
                                 position.op_hash};
     CORKSCREW_RETURN_IF_ERROR(
-        WriteSlots(index, SegmentKind::kLive, stamp, alive, &outputs));
-    return WriteSlots(index, SegmentKind::kHistory, stamp, dead, &outputs);
+        WriteSlots(SegmentKind::kLive, stamp, alive, &outputs));
+    return WriteSlots(SegmentKind::kHistory, stamp, dead, &outputs);
   }();
   if (!status.ok()) {
     index.blocks().Abandon();
@@ -200,11 +200,10 @@ absl::Status IndexFiles::Rewrite(Index& index,
 }
 
 absl::Status IndexFiles::WriteSlots(
-    const Index& index, SegmentKind kind, const SegmentStamp& stamp,
+    SegmentKind kind, const SegmentStamp& stamp,
     absl::Span<const SlotToCopy> slots,
     std::vector<std::shared_ptr<Segment>>* outputs) {
-  const SegmentSpace space =
-      SpaceOf(collection_->row(), index.quantizer().code_bytes());
+  const SegmentSpace space = SpaceOf(collection_->row());
   const StoreOriginals originals(*context_.store, *context_.origins,
                                  *collection_);
   // As few as may be, and of equal size.

@@ -49,7 +49,7 @@ absl::StatusOr<Hash16> OpHashAt(const Store& store, uint32_t collection,
                                 uint64_t feed);
 
 // The segments of a collection must be these.
-SegmentSpace SpaceOf(const CollectionRow& row, size_t code_bytes);
+SegmentSpace SpaceOf(const CollectionRow& row);
 
 // What the store and the directory had of a collection when it was opened.
 struct CataloguedFiles {
@@ -96,8 +96,7 @@ class IndexFiles {
                        const Blocks& inputs,
                        const ForgottenRecords::Table* without)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status WriteSlots(const Index& index, SegmentKind kind,
-                          const SegmentStamp& stamp,
+  absl::Status WriteSlots(SegmentKind kind, const SegmentStamp& stamp,
                           absl::Span<const SlotToCopy> slots,
                           std::vector<std::shared_ptr<Segment>>* outputs)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

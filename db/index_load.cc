@@ -117,8 +117,7 @@ class Loader {
       return absl::NotFoundError("no catalogue");
     }
     CORKSCREW_RETURN_IF_ERROR(CheckPosition(catalogue.row->covered));
-    const SegmentSpace space =
-        SpaceOf(collection_.row(), index_->quantizer().code_bytes());
+    const SegmentSpace space = SpaceOf(collection_.row());
     std::vector<std::pair<uint64_t, const SegmentRow*>> rows;
     for (const auto& [number, row] : catalogue.segments) {
       rows.emplace_back(number, &row);

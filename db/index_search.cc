@@ -6,13 +6,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "db/code_search.h"
 #include "db/parallel.h"
 #include "quant/rescore.h"
 
 namespace corkscrew {
 namespace {
 
-// Slots that a thread takes at a time.
+// Slots that a thread of an exact search takes at a time.
 constexpr size_t kUnit = 4096;
 // Scores below which starting threads costs more than it saves.
 constexpr size_t kThreadsFrom = 32 * 1024;
@@ -22,13 +23,6 @@ constexpr size_t kFinish = 4 * 1024;
 
 absl::Status CancelledError() {
   return absl::CancelledError("search: cancelled by the caller");
-}
-
-// How many candidates the code scan keeps.
-size_t Keep(const IndexOptions& options, const IndexQuery& query) {
-  if (!options.rescore_column) return query.k;
-  return static_cast<size_t>(
-      std::ceil(double{query.oversample} * static_cast<double>(query.k)));
 }
 
 }  // namespace
@@ -56,36 +50,22 @@ absl::Status IndexSearch::Prepare() {
     }
     const Lamport now = context_.view.now;
     const Lamport at = std::min(query.at.value_or(now), now);
-    SearchTask& task = tasks_.emplace_back(SearchTask{
-        &query, SlotFilter(context_.view, at, query.filter, query.exclude_id)});
+    SearchTask& task = tasks_.emplace_back(
+        SearchTask{&query, query.k + (query.exclude_id.empty() ? 0 : 1),
+                   SlotFilter(context_.view, at, query.filter)});
     if (options_.rescore_column) task.lengths = LengthsOf(query.vector);
-    if (query.exact) {
-      exact_.push_back(&task);
-    } else {
-      CORKSCREW_ASSIGN_OR_RETURN(task.prepared,
-                                 context_.quantizer.Prepare(query.vector));
-      by_codes_.push_back(&task);
-    }
+    if (query.exact) continue;
+    CORKSCREW_ASSIGN_OR_RETURN(task.prepared,
+                               context_.quantizer.Prepare(query.vector));
+    task.scan = context_.scan.Prepare(*task.prepared);
   }
-  MakeUnits();
   return absl::OkStatus();
 }
 
-void IndexSearch::MakeUnits() {
-  size_t scores = 0;
-  for (size_t part = 0; part < context_.view.parts.size(); ++part) {
-    const size_t slots = context_.view.parts[part].slots;
-    const auto readers = static_cast<size_t>(std::count_if(
-        tasks_.begin(), tasks_.end(),
-        [part](const SearchTask& task) { return task.filter.Reads(part); }));
-    if (readers == 0) continue;
-    scores += slots * readers;
-    for (size_t first = 0; first < slots; first += kUnit) {
-      units_.push_back(
-          {static_cast<uint32_t>(part), first, std::min(slots, first + kUnit)});
-    }
-  }
-  if (scores >= kThreadsFrom) threads_ = std::max<size_t>(1, options_.threads);
+size_t IndexSearch::SlotsOfView() const {
+  size_t slots = 0;
+  for (const IndexView::Part& part : context_.view.parts) slots += part.slots;
+  return slots;
 }
 
 bool IndexSearch::IsCancelled(size_t scores) {
@@ -98,76 +78,33 @@ bool IndexSearch::IsCancelled(size_t scores) {
   return cancelled_();
 }
 
-absl::Status IndexSearch::Scan() {
-  // Other threads may take all units before this one gets any.
+absl::StatusOr<std::vector<std::vector<IndexHit>>> IndexSearch::Run() {
   if (IsCancelled(0)) return CancelledError();
-  std::vector<Found> found(threads_);
-  for (Found& of_thread : found) {
-    for (const SearchTask* task : by_codes_) {
-      of_thread.tops.emplace_back(Keep(options_, *task->query),
-                                  BestFirst{&context_.view});
-    }
-    for (const SearchTask* task : exact_) {
-      of_thread.open.emplace_back(task->query->k);
-    }
-  }
-  std::vector<absl::Status> statuses(threads_);
-  if (!RunUnits(units_.size(), threads_, [&](size_t worker, size_t unit) {
-        const SlotRange& range = units_[unit];
-        if (worker == 0 &&
-            IsCancelled((range.last - range.first) * queries_.size())) {
-          return false;
-        }
-        statuses[worker].Update(ScanUnit(range, &found[worker]));
-        return statuses[worker].ok();
-      })) {
-    for (absl::Status& status : statuses) {
-      CORKSCREW_RETURN_IF_ERROR(std::move(status));
-    }
+  const size_t slots = SlotsOfView();
+  // Queries side by side rather than the slots of each, if there are enough.
+  const bool side_by_side = tasks_.size() >= options_.threads &&
+                            slots * tasks_.size() >= kThreadsFrom;
+  const size_t threads = std::max<size_t>(1, options_.threads);
+  std::vector<std::vector<IndexHit>> hits(tasks_.size());
+  std::vector<absl::Status> statuses(tasks_.size());
+  const auto run = [&](size_t worker, size_t i) {
+    const SearchTask& task = tasks_[i];
+    if (task.query->exact) return true;
+    if (worker == 0 && IsCancelled(slots + kFinish)) return false;
+    const Best best = RunByCodes(task, side_by_side ? 1 : threads);
+    statuses[i] = best.status();
+    if (best.ok()) hits[i] = Hits(*task.query, *best);
+    return true;
+  };
+  if (!RunUnits(tasks_.size(), side_by_side ? threads : 1, run)) {
     return CancelledError();
   }
-  found_ = std::move(found[0]);
-  for (size_t worker = 1; worker < threads_; ++worker) {
-    for (size_t t = 0; t < by_codes_.size(); ++t) {
-      for (const Candidate& c : found[worker].tops[t].Take()) {
-        found_.tops[t].Offer(c);
-      }
-    }
-    for (size_t t = 0; t < exact_.size(); ++t) {
-      found_.open[t].Merge(std::move(found[worker].open[t]));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status IndexSearch::ScanUnit(const SlotRange& range, Found* found) const {
-  ScanCodes(context_, by_codes_, range, absl::MakeSpan(found->tops));
-  for (size_t t = 0; t < exact_.size(); ++t) {
-    CORKSCREW_RETURN_IF_ERROR(
-        ScanRescoreColumn(context_, *exact_[t], range, &found->open[t]));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<std::vector<IndexHit>>> IndexSearch::Finish() {
-  std::vector<std::vector<IndexHit>> hits(queries_.size());
-  std::vector<absl::Status> statuses(queries_.size());
-  if (!RunUnits(queries_.size(), threads_, [&](size_t worker, size_t i) {
-        if (worker == 0 && IsCancelled(kFinish)) return false;
-        const IndexQuery& query =
-            *(i < by_codes_.size() ? by_codes_[i]
-                                   : exact_[i - by_codes_.size()])
-                 ->query;
-        const size_t q = static_cast<size_t>(&query - queries_.data());
-        absl::StatusOr<std::vector<Candidate>> best = Rank(i);
-        if (best.ok()) {
-          hits[q] = Hits(query, *best);
-        } else {
-          statuses[q] = std::move(best).status();
-        }
-        return true;
-      })) {
-    return CancelledError();
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    if (!tasks_[i].query->exact) continue;
+    const Best best = RunExact(tasks_[i]);
+    statuses[i] = best.status();
+    if (best.ok()) hits[i] = Hits(*tasks_[i].query, *best);
+    if (absl::IsCancelled(statuses[i])) return statuses[i];
   }
   for (absl::Status& status : statuses) {
     CORKSCREW_RETURN_IF_ERROR(std::move(status));
@@ -175,15 +112,48 @@ absl::StatusOr<std::vector<std::vector<IndexHit>>> IndexSearch::Finish() {
   return hits;
 }
 
-// The k best of the i-th task, those by codes first and then the exact ones.
-absl::StatusOr<std::vector<Candidate>> IndexSearch::Rank(size_t i) {
-  if (i >= by_codes_.size()) {
-    const size_t t = i - by_codes_.size();
-    return Settle(context_, *exact_[t], found_.open[t].Take());
+IndexSearch::Best IndexSearch::RunByCodes(const SearchTask& task,
+                                          size_t threads) const {
+  // Kept by the thread: a search allocates nothing but its results.
+  thread_local CodeSearchMemory memory;
+  TopSlots top = CodeSearch(context_, task, threads, &memory).Run();
+  if (!options_.rescore_column) return top.TakeSorted();
+  return RescoreWithColumn(context_, task, top.Take());
+}
+
+IndexSearch::Best IndexSearch::RunExact(const SearchTask& task) {
+  SelectedSlots selected;
+  selected.Select(context_.view, task.filter);
+  std::vector<SlotRange> units;
+  for (size_t part = 0; part < context_.view.parts.size(); ++part) {
+    if (!selected.HasAny(part)) continue;
+    const size_t slots = context_.view.parts[part].slots;
+    for (size_t first = 0; first < slots; first += kUnit) {
+      units.push_back(
+          {static_cast<uint32_t>(part), first, std::min(slots, first + kUnit)});
+    }
   }
-  const SearchTask& task = *by_codes_[i];
-  if (!options_.rescore_column) return found_.tops[i].TakeSorted();
-  return RescoreWithColumn(context_, task, found_.tops[i].Take());
+  const size_t threads = selected.count() < kThreadsFrom
+                             ? 1
+                             : std::max<size_t>(1, options_.threads);
+  std::vector<OpenSlots> open(threads, OpenSlots(task.k));
+  std::vector<absl::Status> statuses(threads);
+  if (!RunUnits(units.size(), threads, [&](size_t worker, size_t unit) {
+        const SlotRange& range = units[unit];
+        if (worker == 0 && IsCancelled(range.last - range.first)) return false;
+        statuses[worker].Update(
+            ScanRescoreColumn(context_, task, selected, range, &open[worker]));
+        return statuses[worker].ok();
+      })) {
+    for (absl::Status& status : statuses) {
+      CORKSCREW_RETURN_IF_ERROR(std::move(status));
+    }
+    return CancelledError();
+  }
+  for (size_t worker = 1; worker < threads; ++worker) {
+    open[0].Merge(std::move(open[worker]));
+  }
+  return Settle(context_, task, open[0].Take());
 }
 
 std::vector<IndexHit> IndexSearch::Hits(
@@ -192,14 +162,19 @@ std::vector<IndexHit> IndexSearch::Hits(
   std::vector<IndexHit> hits;
   hits.reserve(best.size());
   for (const Candidate& candidate : best) {
+    if (hits.size() == query.k) break;
     // 0 - x rather than -x: no negative zero.
     const float score = l2 ? 0 - candidate.score : candidate.score;
     if (query.min_score.has_value() &&
         (l2 ? score > *query.min_score : score < *query.min_score)) {
       break;
     }
-    hits.push_back(
-        {context_.view.block(candidate).body(candidate.slot), score});
+    const SlotBlock& block = context_.view.block(candidate);
+    if (!query.exclude_id.empty() &&
+        block.id(candidate.slot) == query.exclude_id) {
+      continue;
+    }
+    hits.push_back({block.body(candidate.slot), score});
   }
   return hits;
 }

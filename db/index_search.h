@@ -2,7 +2,7 @@
 #define CORKSCREW_DB_INDEX_SEARCH_H_
 
 // One call of Index::Search(): prepares its queries, runs the stages of
-// search_stages.h over all slots on several threads, merges and ranks.
+// code_search.h and search_stages.h, and makes the hits.
 
 #include <cstddef>
 #include <functional>
@@ -17,8 +17,7 @@
 
 namespace corkscrew {
 
-// Single-use: Prepare(), Scan(), Finish(), each if the one before was OK.
-// Borrows its arguments.
+// Single-use: Prepare(), then Run() if that was OK. Borrows its arguments.
 class IndexSearch {
  public:
   IndexSearch(const IndexOptions& options, const SearchContext& context,
@@ -28,38 +27,25 @@ class IndexSearch {
   //   InvalidArgument     a vector with another dimension
   //   FailedPrecondition  exact without the rescore column
   absl::Status Prepare();
-  //   Cancelled, and errors of OriginalReader
-  absl::Status Scan();
   // Returns the hits of each query.
   //   Cancelled, and errors of OriginalReader
-  absl::StatusOr<std::vector<std::vector<IndexHit>>> Finish();
+  absl::StatusOr<std::vector<std::vector<IndexHit>>> Run();
 
  private:
-  // What one thread found. What it keeps of all slots together does not depend
-  // on how they were shared out.
-  struct Found {
-    std::vector<TopSlots> tops;   // [by_codes_]
-    std::vector<OpenSlots> open;  // [exact_]
-  };
+  using Best = absl::StatusOr<std::vector<Candidate>>;
 
   bool IsCancelled(size_t scores);
-  // Cuts what is read into the ranges that threads take in turn.
-  void MakeUnits();
-  absl::Status ScanUnit(const SlotRange& range, Found* found) const;
-  absl::StatusOr<std::vector<Candidate>> Rank(size_t i);
+  size_t SlotsOfView() const;
+  // The k best of a task, best first.
+  Best RunByCodes(const SearchTask& task, size_t threads) const;
+  Best RunExact(const SearchTask& task);
   std::vector<IndexHit> Hits(const IndexQuery& query,
                              absl::Span<const Candidate> best) const;
 
   const IndexOptions& options_;
   const SearchContext& context_;
   const absl::Span<const IndexQuery> queries_;
-  size_t threads_ = 1;
-
   std::vector<SearchTask> tasks_;  // [queries]
-  std::vector<const SearchTask*> by_codes_;
-  std::vector<const SearchTask*> exact_;
-  std::vector<SlotRange> units_;
-  Found found_;
 
   // Used by the calling thread only.
   const std::function<bool()>& cancelled_;

@@ -147,6 +147,52 @@ TEST(IndexTest, SearchFollowsTheDefinition) {
   }
 }
 
+// Enough slots that every stage leaves some out, and dims with all columns.
+TEST(IndexTest, EveryStageOfASearchFollowsTheDefinition) {
+  uint64_t seed = 100;
+  for (const Metric metric : kMetrics) {
+    for (const int bits : {1, 2, 3, 8}) {
+      for (const bool column : {true, false}) {
+        Random random(++seed);
+        const size_t dim = bits == 2 ? 384 : 190 + random.Next() % 40;
+        const IndexOptions options{
+            .quantizer = {.dim = dim,
+                          .mode = metric != Metric::kCosine && bits == 3
+                                      ? QuantizerMode::kIp
+                                      : QuantizerMode::kMse,
+                          .bits = bits,
+                          .seed = 7},
+            .metric = metric,
+            .rescore_column = column};
+        History history(dim);
+        for (size_t i = 0; i < 1500; ++i) {
+          Written written{.body = {.id = absl::StrCat("r", i % 1400),
+                                   .lamport = 1 + i,
+                                   .seq = i},
+                          .vector = RandomVector(&random, dim, Shape::kNormal),
+                          .metadata = RandomMetadata(&random)};
+          const auto scale = static_cast<float>(1 + random.Next() % 4);
+          for (float& x : written.vector) x *= scale;
+          history.Add(std::move(written));
+        }
+        const auto index = MakeIndex(options, history.all(), 1500);
+        for (size_t i = 0; i < 4; ++i) {
+          const std::vector<float> vector =
+              RandomVector(&random, dim, Shape::kNormal);
+          const Filter filter = Filter::Not(Filter::Eq("group", int64_t{1}));
+          IndexQuery query{.vector = vector, .k = 1 + i, .oversample = 1};
+          if (i % 2 == 1) query.filter = &filter;
+          if (i == 2) query.at = 1450;
+          ASSERT_EQ(Describe(SearchOne(*index, query, history)),
+                    Describe(history.Search(options, index->quantizer(), query,
+                                            1500)))
+              << "seed " << seed << ", query " << i;
+        }
+      }
+    }
+  }
+}
+
 // Seals at random points give blocks of random sizes; an index with one block
 // is the same index.
 TEST(IndexTest, HowSlotsLieInBlocksDoesNotMatter) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -10,7 +11,10 @@
 #include "absl/strings/str_format.h"
 #include "base/testing.h"
 #include "db/filter.h"
+#include "db/stage_sizes.h"
 #include "gtest/gtest.h"
+#include "quant/prepared_query.h"
+#include "quant/scan_layout.h"
 
 namespace corkscrew::reference {
 namespace {
@@ -30,6 +34,95 @@ void SortAndCut(Metric metric, size_t n, std::vector<Scored>* scored) {
               return a.written->body.id < b.written->body.id;
             });
   if (scored->size() > n) scored->resize(n);
+}
+
+// Leaves the `keep` best and all that tie with the last of them.
+void CutWithTies(Metric metric, size_t keep, std::vector<Scored>* scored) {
+  if (scored->size() <= keep) return;
+  std::vector<float> scores;
+  for (const Scored& s : *scored) {
+    scores.push_back(metric == Metric::kL2 ? -s.score : s.score);
+  }
+  std::sort(scores.begin(), scores.end(), std::greater<>());
+  const float least = scores[keep - 1];
+  std::erase_if(*scored, [&](const Scored& s) {
+    return (metric == Metric::kL2 ? -s.score : s.score) < least;
+  });
+}
+
+struct Code {
+  std::vector<uint8_t> bytes;
+  CodeScalars scalars;
+};
+
+// The sum of the query's integers over the first `dims` coordinates, added
+// where the sign bit is set and subtracted where it is not.
+int32_t SignSum(const ScanLayout& layout, const PreparedQuery& prepared,
+                const Code& code, size_t dims) {
+  int32_t sum = 0;
+  for (size_t j = 0; j < dims; ++j) {
+    const size_t bits = static_cast<size_t>(layout.level_bits);
+    const size_t bit = j * bits + bits - 1;
+    const bool set = (code.bytes[bit / 8] >> (bit % 8) & 1) != 0;
+    const int32_t value = prepared.rep().integers.wide[j];
+    sum += set ? value : -value;
+  }
+  return sum;
+}
+
+// docs/quantizer.md, 1.2.
+float StageScore(Metric metric, const ScanLayout& layout,
+                 const PreparedQuery& prepared, const Code& code, size_t dims) {
+  const ScoreUnits& units = prepared.rep().units;
+  const auto dim = static_cast<double>(layout.dim);
+  const auto sum = static_cast<float>(SignSum(layout, prepared, code, dims));
+  const float norm = code.scalars.norm;
+  if (metric == Metric::kCosine) return sum;
+  if (metric == Metric::kDot) return sum * norm;
+  const auto unit =
+      static_cast<float>((double{units.dot} * dim) / static_cast<double>(dims));
+  const auto level = static_cast<float>((6693141 * 0x1p-23) / std::sqrt(dim));
+  const float dot = ((sum * unit) * norm) * level;
+  return (norm * norm + units.norm2) - 2 * dot;
+}
+
+// Leaves what the stages before the last one keep, with the scores of that.
+void ScoreByStages(const IndexOptions& options, const Quantizer& quantizer,
+                   const IndexQuery& query, std::vector<Scored>* scored) {
+  const Metric metric = options.metric;
+  const std::vector<float> q(query.vector.begin(), query.vector.end());
+  const ScanLayout layout(options.quantizer);
+  const PreparedQuery prepared = *quantizer.Prepare(q);
+  const size_t k = query.k + (query.exclude_id.empty() ? 0 : 1);
+  const StageSizes sizes = SizesOf(layout, k, query.oversample,
+                                   options.rescore_column, scored->size());
+  std::map<const Written*, Code> codes;
+  for (const Scored& s : *scored) {
+    Code& code = codes[s.written];
+    code.bytes.resize(quantizer.code_bytes());
+    quantizer
+        .Encode(s.written->vector, absl::MakeSpan(code.bytes), &code.scalars)
+        .IgnoreError();
+  }
+  const size_t prefix_dims = std::min(layout.dim, 8 * layout.prefix_bytes);
+  for (const auto& [keep, dims] :
+       {std::pair{sizes.prefix, prefix_dims}, {sizes.sign, layout.dim}}) {
+    for (Scored& s : *scored) {
+      s.score = StageScore(metric, layout, prepared, codes[s.written], dims);
+    }
+    CutWithTies(metric, keep, scored);
+  }
+  for (Scored& s : *scored) {
+    const Code& code = codes[s.written];
+    quantizer.Score(prepared, metric, code.bytes, {&code.scalars, 1},
+                    {&s.score, 1});
+  }
+  SortAndCut(metric, sizes.full, scored);
+  if (!options.rescore_column) return;
+  for (Scored& s : *scored) {
+    const std::vector<float> fixed = ToFixed(s.written->vector);
+    s.score = Score(metric, Dot8(fixed, q), fixed, q);
+  }
 }
 
 }  // namespace
@@ -89,32 +182,20 @@ std::vector<IndexHit> History::Search(const IndexOptions& options,
         !Matches(*query.filter, *written->metadata)) {
       continue;
     }
-    if (written->body.id != query.exclude_id) scored.push_back({0, written});
+    scored.push_back({0, written});
   }
-  if (!query.exact) {
-    const PreparedQuery prepared = *quantizer.Prepare(q);
+  const size_t k = query.k + (query.exclude_id.empty() ? 0 : 1);
+  if (query.exact) {
     for (Scored& s : scored) {
-      std::vector<uint8_t> code(quantizer.code_bytes());
-      CodeScalars scalars;
-      quantizer.Encode(s.written->vector, absl::MakeSpan(code), &scalars)
-          .IgnoreError();
-      quantizer.Score(prepared, metric, code, {&scalars, 1}, {&s.score, 1});
-    }
-  }
-  if (options.rescore_column) {
-    if (!query.exact) {
-      SortAndCut(metric, std::ceil(double{query.oversample} * query.k),
-                 &scored);
-      for (Scored& s : scored) {
-        const std::vector<float> fixed = ToFixed(s.written->vector);
-        s.score = Score(metric, Dot8(fixed, q), fixed, q);
-      }
-    }
-    for (Scored& s : scored) {
-      if (!query.exact) break;
       s.score = Score(metric, Dot8(s.written->vector, q), s.written->vector, q);
     }
+  } else {
+    ScoreByStages(options, quantizer, query, &scored);
   }
+  SortAndCut(metric, k, &scored);
+  std::erase_if(scored, [&query](const Scored& s) {
+    return s.written->body.id == query.exclude_id;
+  });
   SortAndCut(metric, query.k, &scored);
   std::vector<IndexHit> hits;
   for (const Scored& s : scored) {

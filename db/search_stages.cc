@@ -12,37 +12,6 @@
 namespace corkscrew {
 namespace {
 
-// Slots per call of the scoring kernel, so that several queries find the codes
-// in the first-level cache.
-constexpr size_t kScoreBlock = 256;
-// Slots that are passed over with one test.
-constexpr size_t kTestBlock = 64;
-
-// Whether one of `scores` [n] is `threshold` or better. Without branches, so
-// that the compiler uses vectors.
-bool AnyReaches(const float* scores, size_t n, float threshold) {
-  int hits = 0;
-  if (n == kTestBlock) {
-    for (size_t i = 0; i < kTestBlock; ++i) hits += scores[i] >= threshold;
-  } else {
-    for (size_t i = 0; i < n; ++i) hits += scores[i] >= threshold;
-  }
-  return hits != 0;
-}
-
-void OfferBlock(const SlotFilter& filter, const float* scores, uint32_t part,
-                size_t first, size_t n, TopSlots* top) {
-  for (size_t begin = 0; begin < n; begin += kTestBlock) {
-    const size_t end = std::min(n, begin + kTestBlock);
-    if (!AnyReaches(scores + begin, end - begin, top->threshold())) continue;
-    for (size_t i = begin; i < end; ++i) {
-      if (scores[i] >= top->threshold() && filter.Admits(part, first + i)) {
-        top->Offer({scores[i], static_cast<uint32_t>(first + i), part});
-      }
-    }
-  }
-}
-
 float Oriented(Metric metric, float score) {
   return metric == Metric::kL2 ? -score : score;
 }
@@ -84,28 +53,20 @@ size_t RowsPerRead(size_t dim) {
 
 }  // namespace
 
-void ScanCodes(const SearchContext& context,
-               absl::Span<const SearchTask* const> tasks,
-               const SlotRange& range, absl::Span<TopSlots> tops) {
-  const SlotBlock& block = *context.view.parts[range.part].block;
-  const size_t code_bytes = context.quantizer.code_bytes();
-  std::array<float, kScoreBlock> scores;
-  for (size_t first = range.first; first < range.last;) {
-    const SlotBlock::Run run =
-        block.RunAt(first, std::min(range.last, first + kScoreBlock));
-    for (size_t t = 0; t < tasks.size(); ++t) {
-      if (!tasks[t]->filter.Reads(range.part)) continue;
-      context.quantizer.Score(*tasks[t]->prepared, context.metric,
-                              {run.codes, run.size * code_bytes},
-                              {run.scalars, run.size},
-                              {scores.data(), run.size});
-      if (context.metric == Metric::kL2) {
-        for (size_t i = 0; i < run.size; ++i) scores[i] = -scores[i];
-      }
-      OfferBlock(tasks[t]->filter, scores.data(), range.part, first, run.size,
-                 &tops[t]);
-    }
-    first += run.size;
+void SelectedSlots::Select(const IndexView& view, const SlotFilter& filter) {
+  parts_.clear();
+  count_ = 0;
+  size_t words = 0;
+  for (const IndexView::Part& part : view.parts) {
+    parts_.push_back({words, part.slots, 0});
+    words += (part.slots + 63) / 64;
+  }
+  words_.resize(words);
+  for (size_t part = 0; part < parts_.size(); ++part) {
+    if (!filter.Reads(part)) continue;
+    parts_[part].count =
+        filter.Select(part, words_.data() + parts_[part].begin);
+    count_ += parts_[part].count;
   }
 }
 
@@ -113,7 +74,7 @@ absl::StatusOr<std::vector<Candidate>> RescoreWithColumn(
     const SearchContext& context, const SearchTask& task,
     absl::Span<const Candidate> candidates) {
   const absl::Span<const float> query = task.query->vector;
-  TopSlots top(task.query->k, BestFirst{&context.view});
+  TopSlots top(task.k, BestFirst{&context.view});
   RowReader rows(context, query.size());
   for (const Candidate& c : candidates) {
     CORKSCREW_ASSIGN_OR_RETURN(const RescoreRow row, rows.Read(c.part, c.slot));
@@ -179,13 +140,13 @@ std::vector<Candidate> OpenSlots::Take() {
 }
 
 absl::Status ScanRescoreColumn(const SearchContext& context,
-                               const SearchTask& task, const SlotRange& range,
-                               OpenSlots* open) {
-  if (!task.filter.Reads(range.part)) return absl::OkStatus();
+                               const SearchTask& task,
+                               const SelectedSlots& selected,
+                               const SlotRange& range, OpenSlots* open) {
   const absl::Span<const float> query = task.query->vector;
   RowReader rows(context, query.size());
   for (size_t slot = range.first; slot < range.last; ++slot) {
-    if (!task.filter.Admits(range.part, slot)) continue;
+    if (!selected.Has(range.part, slot)) continue;
     const auto number = static_cast<uint32_t>(slot);
     CORKSCREW_ASSIGN_OR_RETURN(const RescoreRow row,
                                rows.Read(range.part, number));
@@ -204,7 +165,7 @@ absl::StatusOr<std::vector<Candidate>> Settle(const SearchContext& context,
                                               const SearchTask& task,
                                               std::vector<Candidate> open) {
   const BestFirst before{&context.view};
-  const size_t k = task.query->k;
+  const size_t k = task.k;
   std::sort(open.begin(), open.end(), before);
   const size_t rows = RowsPerRead(task.query->vector.size());
   std::vector<Candidate> best;

@@ -1,9 +1,9 @@
 #ifndef CORKSCREW_DB_SEARCH_STAGES_H_
 #define CORKSCREW_DB_SEARCH_STAGES_H_
 
-// The stages of a search (docs/architecture.md, "One search"): scan of the
-// codes, rescore column; and the exact search, which scans the rescore column
-// and settles what it leaves open with originals.
+// The stages of a search (docs/architecture.md, "One search") that read the
+// rescore column: for the best of code_search.h; and the exact search, which
+// scans all of it and settles what it leaves open with originals.
 //
 // Scores inside are "larger is better": negated distances under kL2.
 
@@ -21,6 +21,7 @@
 #include "db/index_view.h"
 #include "db/slot_filter.h"
 #include "db/top_k.h"
+#include "quant/code_scan.h"
 #include "quant/rescore.h"
 
 namespace corkscrew {
@@ -30,17 +31,50 @@ using TopSlots = TopK<BestFirst>;
 // One query of a search. Borrows the query. Immutable while it is searched.
 struct SearchTask {
   const IndexQuery* query = nullptr;
+  size_t k = 0;  // One more than asked for if an id is excluded.
   SlotFilter filter;
-  std::optional<PreparedQuery> prepared = std::nullopt;  // For the code scan.
+  std::optional<PreparedQuery> prepared = std::nullopt;  // For the code scan,
+  ScanQuery scan = {};                                   // as this.
   Lengths lengths = {};  // Of the query; for rescoring.
 };
 
 // What the stages work on. Immutable while they run.
 struct SearchContext {
   const Quantizer& quantizer;
+  const CodeScan& scan;
   Metric metric;
+  bool rescored;  // There is a rescore column.
   const IndexView& view;
   const OriginalReader& originals;
+};
+
+// The slots that a query may return. Keeps its memory when it is filled again.
+class SelectedSlots {
+ public:
+  void Select(const IndexView& view, const SlotFilter& filter);
+
+  size_t count() const { return count_; }
+  bool HasAny(size_t part) const { return parts_[part].count > 0; }
+  bool HasAll(size_t part) const {
+    return parts_[part].count == parts_[part].slots;
+  }
+  // Bit i % 64 of word i / 64 is slot i. Only of parts that have any.
+  const uint64_t* words(size_t part) const {
+    return words_.data() + parts_[part].begin;
+  }
+  bool Has(size_t part, size_t slot) const {
+    return (words(part)[slot / 64] >> (slot % 64) & 1) != 0;
+  }
+
+ private:
+  struct Part {
+    size_t begin = 0;
+    size_t slots = 0;
+    size_t count = 0;
+  };
+  std::vector<uint64_t> words_;
+  std::vector<Part> parts_;
+  size_t count_ = 0;
 };
 
 // Slots [first, last) of one part of the view.
@@ -49,12 +83,6 @@ struct SlotRange {
   size_t first = 0;
   size_t last = 0;
 };
-
-// Scores the codes of `range` against each task that reads this part and offers
-// those that its filter admits to tops[task]. Allocates only in `tops`.
-void ScanCodes(const SearchContext& context,
-               absl::Span<const SearchTask* const> tasks,
-               const SlotRange& range, absl::Span<TopSlots> tops);
 
 // Returns the k best of `candidates` by their score in the rescore column, best
 // first.
@@ -95,11 +123,12 @@ class OpenSlots {
   size_t prune_at_ = 1024;
 };
 
-// Offers the slots of `range` that the task admits to `open`.
+// Offers those of `selected` in `range`, of a part that has any, to `open`.
 //   errors of OriginalReader, which is asked for rows that are damaged
 absl::Status ScanRescoreColumn(const SearchContext& context,
-                               const SearchTask& task, const SlotRange& range,
-                               OpenSlots* open);
+                               const SearchTask& task,
+                               const SelectedSlots& selected,
+                               const SlotRange& range, OpenSlots* open);
 
 // Returns the k best of `open` by their scores with the originals, best first.
 //   errors of OriginalReader

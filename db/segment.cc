@@ -1,6 +1,7 @@
 #include "db/segment.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -57,25 +58,30 @@ absl::StatusOr<std::shared_ptr<Segment>> Segment::FromContent(
                              DecodeSegmentHeader(content->bytes(), &hash));
   if (header.collection != space.collection ||
       header.descriptor != space.descriptor ||
-      header.code_bytes != space.code_bytes ||
+      header.prefix_bytes != space.layout.prefix_bytes ||
+      header.rest_bytes != space.layout.rest_bytes ||
+      header.low_bytes != space.layout.low_bytes ||
       header.rescore_dim != space.rescore_dim) {
     return absl::DataLossError(absl::StrCat(
         "segment: it is of collection ", header.collection.ToString(), " with ",
-        header.code_bytes, " bytes per code, want ",
-        space.collection.ToString(), " with ", space.code_bytes));
+        header.prefix_bytes, " + ", header.rest_bytes, " + ", header.low_bytes,
+        " bytes per code, want ", space.collection.ToString(), " with ",
+        space.layout.prefix_bytes, " + ", space.layout.rest_bytes, " + ",
+        space.layout.low_bytes));
   }
   std::shared_ptr<Segment> segment(
-      new Segment(std::move(content), std::move(header), hash));
+      new Segment(std::move(content), std::move(header), hash, space.layout));
   CORKSCREW_RETURN_IF_ERROR(segment->CheckContent());
   segment->FindColumns();
   return segment;
 }
 
 Segment::Segment(std::unique_ptr<FileContent> content, SegmentHeader header,
-                 const Hash16& hash)
+                 const Hash16& hash, const ScanLayout& layout)
     : content_(std::move(content)),
       header_(std::move(header)),
       hash_(hash),
+      layout_(layout),
       died_(live() ? header_.slots : 0) {}
 
 absl::Status Segment::CheckContent() const {
@@ -97,8 +103,14 @@ void Segment::FindColumns() {
   for (const SegmentColumn& column : header_.columns) {
     const absl::string_view bytes = Bytes(column);
     switch (column.id) {
-      case ColumnId::kCodes:
-        codes_ = reinterpret_cast<const uint8_t*>(bytes.data());
+      case ColumnId::kPrefix:
+        codes_.prefix = reinterpret_cast<const uint8_t*>(bytes.data());
+        break;
+      case ColumnId::kRest:
+        codes_.rest = reinterpret_cast<const uint8_t*>(bytes.data());
+        break;
+      case ColumnId::kLow:
+        codes_.low = reinterpret_cast<const uint8_t*>(bytes.data());
         break;
       case ColumnId::kScalars:
         scalars_ = reinterpret_cast<const CodeScalars*>(bytes.data());
@@ -157,8 +169,35 @@ absl::string_view Segment::Item(absl::string_view ends, absl::string_view items,
   return items.substr(begin, end - begin);
 }
 
-SlotBlock::Run Segment::RunAt(size_t first, size_t last) const {
-  return {last - first, codes_ + first * header_.code_bytes, scalars_ + first};
+void Segment::AppendRuns(size_t slots, ScanCopies* /*copies*/,
+                         std::vector<ScanRun>* runs) const {
+  runs->push_back({0, slots, codes_, scalars_});
+}
+
+SlotBlock::CodeRow Segment::ReadCode(size_t slot, uint8_t* prefix) const {
+  for (size_t b = 0; b < layout_.prefix_bytes; ++b) {
+    prefix[b] = codes_.prefix[layout_.PrefixPosition(slot, b)];
+  }
+  return {codes_.rest + slot * layout_.rest_bytes,
+          codes_.low + slot * layout_.low_bytes, scalars_[slot]};
+}
+
+size_t Segment::AliveAt(Lamport at, size_t slots, uint64_t* alive) const {
+  const bool all_born = header_.max_born <= at;
+  size_t count = 0;
+  for (size_t first = 0; first < slots; first += 64) {
+    const size_t n = std::min<size_t>(64, slots - first);
+    uint64_t word = FirstBits(n);
+    if (!all_born) {
+      word = WordOf(n, [&](size_t i) { return born_.At(first + i) <= at; });
+    }
+    word &= live() ? died_.Alive(first / 64, at) : WordOf(n, [&](size_t i) {
+      return at < died_at_.At(first + i);
+    });
+    alive[first / 64] = word;
+    count += static_cast<size_t>(std::popcount(word));
+  }
+  return count;
 }
 
 BodyKey Segment::body(size_t slot) const {

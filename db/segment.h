@@ -18,6 +18,7 @@
 #include "db/died_column.h"
 #include "db/segment_format.h"
 #include "db/slot_block.h"
+#include "quant/scan_layout.h"
 
 namespace corkscrew {
 
@@ -25,7 +26,7 @@ namespace corkscrew {
 struct SegmentSpace {
   Uuid collection = {};
   Hash16 descriptor = {};
-  uint32_t code_bytes = 0;
+  ScanLayout layout;  // Of its codes.
   uint32_t rescore_dim = 0;
 };
 
@@ -57,7 +58,9 @@ class Segment : public SlotBlock {
   // A checksum of the rescore column was wrong: it should be written anew.
   bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
 
-  Run RunAt(size_t first, size_t last) const override;
+  void AppendRuns(size_t slots, ScanCopies* copies,
+                  std::vector<ScanRun>* runs) const override;
+  CodeRow ReadCode(size_t slot, uint8_t* prefix) const override;
   Lamport born(size_t slot) const override { return born_.At(slot); }
   Lamport died(size_t slot) const override {
     return live() ? died_.Get(slot) : died_at_.At(slot);
@@ -65,6 +68,7 @@ class Segment : public SlotBlock {
   bool IsAlive(size_t slot, Lamport at) const override {
     return born_.At(slot) <= at && at < died(slot);
   }
+  size_t AliveAt(Lamport at, size_t slots, uint64_t* alive) const override;
   absl::string_view id(size_t slot) const override {
     return Item(id_ends_, ids_, slot);
   }
@@ -93,7 +97,7 @@ class Segment : public SlotBlock {
   };
 
   Segment(std::unique_ptr<FileContent> content, SegmentHeader header,
-          const Hash16& hash);
+          const Hash16& hash, const ScanLayout& layout);
 
   // DataLoss if a column that is read at once has a wrong checksum.
   absl::Status CheckContent() const;
@@ -110,7 +114,9 @@ class Segment : public SlotBlock {
   const SegmentHeader header_;
   const Hash16 hash_;
 
-  const uint8_t* codes_ = nullptr;
+  const ScanLayout layout_;
+
+  ScanColumns codes_;
   const CodeScalars* scalars_ = nullptr;
   Integers born_, died_at_, seq_, origin_, shard_, metadata_numbers_;
   absl::string_view id_ends_, ids_, metadata_ends_, metadata_;

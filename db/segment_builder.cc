@@ -35,7 +35,7 @@ class Builder {
   Builder(SegmentKind kind, const SegmentSpace& space,
           const SegmentStamp& stamp, absl::Span<const SlotToCopy> slots,
           const OriginalReader& originals)
-      : slots_(slots), originals_(originals) {
+      : slots_(slots), originals_(originals), layout_(space.layout) {
     header_.kind = kind;
     header_.collection = space.collection;
     header_.descriptor = space.descriptor;
@@ -44,7 +44,9 @@ class Builder {
     header_.feed = stamp.feed;
     header_.op_hash = stamp.op_hash;
     header_.slots = static_cast<uint32_t>(slots.size());
-    header_.code_bytes = space.code_bytes;
+    header_.prefix_bytes = static_cast<uint32_t>(layout_.prefix_bytes);
+    header_.rest_bytes = static_cast<uint32_t>(layout_.rest_bytes);
+    header_.low_bytes = static_cast<uint32_t>(layout_.low_bytes);
     header_.rescore_dim = space.rescore_dim;
     // Not to be guessed by who chooses ids.
     std::memcpy(&header_.id_seed, stamp.op_hash.data(), 8);
@@ -86,18 +88,28 @@ class Builder {
   }
 
   void AddCodes() {
-    std::string codes;
+    std::string prefix(layout_.prefix_size(slots_.size()), '\0');
+    std::string rest;
+    std::string low;
     std::string scalars;
-    codes.reserve(slots_.size() * header_.code_bytes);
+    rest.reserve(layout_.rest_size(slots_.size()));
+    low.reserve(layout_.low_size(slots_.size()));
     scalars.reserve(slots_.size() * sizeof(CodeScalars));
-    for (const SlotToCopy& from : slots_) {
-      const SlotBlock::Run run = from.block->RunAt(from.slot, from.slot + 1);
-      codes.append(reinterpret_cast<const char*>(run.codes),
-                   header_.code_bytes);
-      scalars.append(reinterpret_cast<const char*>(run.scalars),
+    std::vector<uint8_t> row(layout_.prefix_bytes);
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      const SlotBlock::CodeRow code =
+          slots_[i].block->ReadCode(slots_[i].slot, row.data());
+      for (size_t b = 0; b < row.size(); ++b) {
+        prefix[layout_.PrefixPosition(i, b)] = static_cast<char>(row[b]);
+      }
+      rest.append(reinterpret_cast<const char*>(code.rest), layout_.rest_bytes);
+      low.append(reinterpret_cast<const char*>(code.low), layout_.low_bytes);
+      scalars.append(reinterpret_cast<const char*>(&code.scalars),
                      sizeof(CodeScalars));
     }
-    Add(ColumnId::kCodes, std::move(codes));
+    Add(ColumnId::kPrefix, std::move(prefix));
+    Add(ColumnId::kRest, std::move(rest));
+    Add(ColumnId::kLow, std::move(low));
     Add(ColumnId::kScalars, std::move(scalars));
   }
 
@@ -230,6 +242,7 @@ class Builder {
 
   const absl::Span<const SlotToCopy> slots_;
   const OriginalReader& originals_;
+  const ScanLayout layout_;
   SegmentHeader header_;
   std::vector<std::string> columns_;
 };

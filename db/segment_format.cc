@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "db/encode.h"
 #include "db/rescore_row.h"
+#include "quant/scan_layout.h"
 #include "xxhash.h"
 
 namespace corkscrew {
@@ -22,7 +23,9 @@ constexpr size_t kHashBytes = sizeof(Hash16);
 // Most columns of a header: more than there are ids.
 constexpr uint32_t kMaxColumns = 64;
 // Of what quantizers can have.
-constexpr uint32_t kMaxCodeBytes = 65536;
+constexpr uint32_t kMaxPrefixBytes = 32;
+constexpr uint32_t kMaxRestBytes = 8192;
+constexpr uint32_t kMaxLowBytes = 65536;
 constexpr uint32_t kMaxRescoreDim = 65535;
 
 absl::Status Malformed(absl::string_view what) {
@@ -40,7 +43,7 @@ uint64_t AlignUp(uint64_t value) {
 
 size_t HeaderBytes(const SegmentHeader& header) {
   constexpr size_t kFixed =
-      8 + 4 + 1 + 16 + 16 + 8 + 8 + 8 + 16 + 5 * 4 + 8 + 3 * 8 + 8 + 4;
+      8 + 4 + 1 + 16 + 16 + 8 + 8 + 8 + 16 + 7 * 4 + 8 + 3 * 8 + 8 + 4;
   size_t bytes = kFixed + kHashBytes;
   for (const SegmentColumn& column : header.columns) {
     bytes += 4 + 1 + 3 * 8 + 4 * column.checks.size();
@@ -70,8 +73,13 @@ struct Shape {
 Shape ShapeOf(const SegmentHeader& header, const SegmentColumn& column) {
   const uint64_t slots = header.slots;
   switch (column.id) {
-    case ColumnId::kCodes:
-      return {true, false, slots * header.code_bytes};
+    case ColumnId::kPrefix:
+      return {true, false,
+              ScanLayout::Blocks(slots) * kScanBlock * header.prefix_bytes};
+    case ColumnId::kRest:
+      return {true, false, slots * header.rest_bytes};
+    case ColumnId::kLow:
+      return {true, false, slots * header.low_bytes};
     case ColumnId::kScalars:
       return {true, false, slots * 8};
     case ColumnId::kBorn:
@@ -105,7 +113,8 @@ bool IsInteger(ColumnId id) {
 
 // The columns that a segment has, by rising id.
 std::vector<ColumnId> ColumnsOf(const SegmentHeader& header) {
-  std::vector<ColumnId> ids = {ColumnId::kCodes, ColumnId::kScalars,
+  std::vector<ColumnId> ids = {ColumnId::kPrefix, ColumnId::kRest,
+                               ColumnId::kLow, ColumnId::kScalars,
                                ColumnId::kBorn};
   const bool live = header.kind == SegmentKind::kLive;
   if (!live) ids.push_back(ColumnId::kDied);
@@ -181,7 +190,9 @@ std::string EncodeSegmentHeader(const SegmentHeader& header, Hash16* hash) {
   AppendBig(header.feed, &out);
   AppendBytes(BytesOf(header.op_hash), &out);
   AppendBig(header.slots, &out);
-  AppendBig(header.code_bytes, &out);
+  AppendBig(header.prefix_bytes, &out);
+  AppendBig(header.rest_bytes, &out);
+  AppendBig(header.low_bytes, &out);
   AppendBig(header.rescore_dim, &out);
   AppendBig(header.metadata_rows, &out);
   AppendBig(header.id_places, &out);
@@ -235,7 +246,9 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(absl::string_view file,
       !cursor.ReadBig(&header.number) || !cursor.ReadBig(&header.incarnation) ||
       !cursor.ReadBig(&header.feed) ||
       !cursor.ReadBytes(header.op_hash.size(), &op_hash) ||
-      !cursor.ReadBig(&header.slots) || !cursor.ReadBig(&header.code_bytes) ||
+      !cursor.ReadBig(&header.slots) || !cursor.ReadBig(&header.prefix_bytes) ||
+      !cursor.ReadBig(&header.rest_bytes) ||
+      !cursor.ReadBig(&header.low_bytes) ||
       !cursor.ReadBig(&header.rescore_dim) ||
       !cursor.ReadBig(&header.metadata_rows) ||
       !cursor.ReadBig(&header.id_places) || !cursor.ReadBig(&header.id_seed) ||
@@ -250,7 +263,8 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(absl::string_view file,
   std::copy(op_hash.begin(), op_hash.end(), header.op_hash.begin());
   if ((kind != 1 && kind != 2) || columns > kMaxColumns || header.slots == 0 ||
       header.slots == kFreeIdPlace || header.metadata_rows > header.slots ||
-      header.metadata_rows == 0 || header.code_bytes > kMaxCodeBytes ||
+      header.metadata_rows == 0 || header.prefix_bytes > kMaxPrefixBytes ||
+      header.rest_bytes > kMaxRestBytes || header.low_bytes > kMaxLowBytes ||
       header.rescore_dim > kMaxRescoreDim || header.file_bytes != file.size() ||
       header.file_bytes > kMaxSegmentBytes) {
     return Malformed("its header has a value out of range");

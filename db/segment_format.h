@@ -24,21 +24,23 @@ enum class SegmentKind : uint8_t {
 };
 
 enum class ColumnId : uint32_t {
-  kCodes = 1,             // [slots, code_bytes] canonical codes
-  kScalars = 2,           // [slots, 2] float32: norm, scale
-  kBorn = 3,              // integers
-  kDied = 4,              // integers; history only
-  kSeq = 5,               // integers
-  kOrigin = 6,            // integers
-  kShard = 7,             // integers
-  kIdEnds = 8,            // [slots] u32: where each id ends
-  kIds = 9,               // ids, one after the other
-  kMetadataNumbers = 10,  // integers: row of each slot
-  kMetadataEnds = 11,     // [metadata rows] u32: where each ends
-  kMetadata = 12,         // rows (metadata_row.h), one after the other
-  kIdTags = 13,           // [places] u8; live only, as the next
-  kIdSlots = 14,          // [places] u32
-  kRescore = 15,          // [slots] rows (rescore_row.h)
+  kPrefix = 1,            // [blocks, prefix_bytes, 64], see scan_layout.h
+  kRest = 2,              // [slots, rest_bytes]
+  kLow = 3,               // [slots, low_bytes]
+  kScalars = 4,           // [slots, 2] float32: norm, scale
+  kBorn = 5,              // integers
+  kDied = 6,              // integers; history only
+  kSeq = 7,               // integers
+  kOrigin = 8,            // integers
+  kShard = 9,             // integers
+  kIdEnds = 10,           // [slots] u32: where each id ends
+  kIds = 11,              // ids, one after the other
+  kMetadataNumbers = 12,  // integers: row of each slot
+  kMetadataEnds = 13,     // [metadata rows] u32: where each ends
+  kMetadata = 14,         // rows (metadata_row.h), one after the other
+  kIdTags = 15,           // [places] u8; live only, as the next
+  kIdSlots = 16,          // [places] u32
+  kRescore = 17,          // [slots] rows (rescore_row.h)
 };
 
 // Bytes of a column with one checksum.
@@ -51,7 +53,7 @@ inline constexpr size_t kSegmentPadding = 64;
 inline constexpr uint64_t kMaxSegmentBytes = uint64_t{1} << 40;
 
 struct SegmentColumn {
-  ColumnId id = ColumnId::kCodes;
+  ColumnId id = ColumnId::kPrefix;
   // Integers: value i is base + the i-th of `width` bytes; with width 0 all are
   // base. 0 for other columns.
   uint8_t width = 0;
@@ -72,7 +74,9 @@ struct SegmentHeader {
   uint64_t feed = 0;         // Position then, and the content hash of the op
   Hash16 op_hash = {};       // there.
   uint32_t slots = 0;
-  uint32_t code_bytes = 0;
+  uint32_t prefix_bytes = 0;  // Per slot.
+  uint32_t rest_bytes = 0;
+  uint32_t low_bytes = 0;
   uint32_t rescore_dim = 0;  // 0: no rescore column.
   uint32_t metadata_rows = 0;
   uint32_t id_places = 0;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -30,8 +31,11 @@ void Read(std::string bytes) {
   Hash16 hash;
   absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader(bytes, &hash);
   if (!header.ok()) return;
-  const SegmentSpace space{header->collection, header->descriptor,
-                           header->code_bytes, header->rescore_dim};
+  SegmentSpace space{header->collection, header->descriptor,
+                     ScanLayout({.dim = 8, .bits = 1}), header->rescore_dim};
+  space.layout.prefix_bytes = header->prefix_bytes;
+  space.layout.rest_bytes = header->rest_bytes;
+  space.layout.low_bytes = header->low_bytes;
   const auto opened = Segment::FromContent(
       std::make_unique<HeldContent>(std::move(bytes)), space);
   if (!opened.ok()) return;
@@ -44,8 +48,11 @@ void Read(std::string bytes) {
     sum += segment.FindLatest(body.id);
     sum +=
         MatchesRow(filter, segment.metadata_row(segment.metadata_number(slot)));
-    const SlotBlock::Run run = segment.RunAt(slot, slot + 1);
-    for (size_t i = 0; i < space.code_bytes; ++i) sum += run.codes[i];
+    std::vector<uint8_t> prefix(space.layout.prefix_bytes);
+    const SlotBlock::CodeRow code = segment.ReadCode(slot, prefix.data());
+    for (const uint8_t byte : prefix) sum += byte;
+    for (size_t i = 0; i < space.layout.rest_bytes; ++i) sum += code.rest[i];
+    for (size_t i = 0; i < space.layout.low_bytes; ++i) sum += code.low[i];
     if (space.rescore_dim == 0) continue;
     for (const char value : segment.rescore_row(slot)) {
       sum += static_cast<uint8_t>(value);

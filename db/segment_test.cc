@@ -30,10 +30,10 @@ using ::testing::HasSubstr;
 
 constexpr size_t kCodeBytes = 5;
 constexpr size_t kDim = 3;
-constexpr SegmentSpace kSpace = {.collection = {{1, 2, 3}},
-                                 .descriptor = {4, 5},
-                                 .code_bytes = kCodeBytes,
-                                 .rescore_dim = kDim};
+const SegmentSpace kSpace = {.collection = {{1, 2, 3}},
+                             .descriptor = {4, 5},
+                             .layout = ScanLayout({.dim = 20, .bits = 2}),
+                             .rescore_dim = kDim};
 constexpr SegmentStamp kStamp = {
     .number = 7, .incarnation = 8, .feed = 9, .op_hash = {10, 11, 12}};
 
@@ -74,7 +74,7 @@ class Originals : public OriginalReader {
 
 // `slots` records, of which every third has metadata of its own.
 std::unique_ptr<GrowingBlock> MakeBlock(size_t slots, uint64_t seed) {
-  auto block = std::make_unique<GrowingBlock>(kCodeBytes, kDim);
+  auto block = std::make_unique<GrowingBlock>(kSpace.layout, kDim);
   Random random(seed);
   for (size_t i = 0; i < slots; ++i) {
     const BodyKey body{
@@ -123,12 +123,13 @@ void ExpectEqualSlots(const SlotBlock& a, const SlotBlock& b, size_t slots) {
               std::tie(y.shard, y.lamport, y.origin, y.seq));
     ASSERT_EQ(a.metadata_row(a.metadata_number(i)),
               b.metadata_row(b.metadata_number(i)));
-    const SlotBlock::Run p = a.RunAt(i, i + 1);
-    const SlotBlock::Run q = b.RunAt(i, i + 1);
-    ASSERT_EQ(std::string(p.codes, p.codes + kCodeBytes),
-              std::string(q.codes, q.codes + kCodeBytes));
-    ASSERT_EQ(p.scalars->norm, q.scalars->norm);
-    ASSERT_EQ(p.scalars->scale, q.scalars->scale);
+    ASSERT_EQ(CanonicalCode(a, i, kSpace.layout, kCodeBytes),
+              CanonicalCode(b, i, kSpace.layout, kCodeBytes));
+    std::vector<uint8_t> prefix(kSpace.layout.prefix_bytes);
+    const CodeScalars p = a.ReadCode(i, prefix.data()).scalars;
+    const CodeScalars q = b.ReadCode(i, prefix.data()).scalars;
+    ASSERT_EQ(p.norm, q.norm);
+    ASSERT_EQ(p.scale, q.scale);
     ASSERT_EQ(a.rescore_row(i), b.rescore_row(i));
   }
 }
@@ -224,7 +225,7 @@ TEST(SegmentTest, RefusesWhatIsOfAnotherCollection) {
     SegmentSpace space = kSpace;
     if (what == 0) space.collection.bytes[3] = 1;
     if (what == 1) space.descriptor[3] = 1;
-    if (what == 2) space.code_bytes = 6;
+    if (what == 2) space.layout = ScanLayout({.dim = 25, .bits = 2});
     if (what == 3) space.rescore_dim = 0;
     EXPECT_THAT(Open(bytes, space),
                 StatusIs(absl::StatusCode::kDataLoss, HasSubstr("collection")));
@@ -302,7 +303,7 @@ TEST(SegmentTest, DamageInOneStretchOfTheRescoreColumnStaysThere) {
 }
 
 TEST(SegmentTest, WithoutARescoreColumnItHasNone) {
-  GrowingBlock block(kCodeBytes, GrowingBlock::kNoRescoreColumn);
+  GrowingBlock block(kSpace.layout, GrowingBlock::kNoRescoreColumn);
   const BodyKey body{.id = "a", .lamport = 1};
   const Metadata metadata;
   const std::vector<uint8_t> code(kCodeBytes, 1);

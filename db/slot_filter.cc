@@ -1,43 +1,73 @@
 #include "db/slot_filter.h"
 
+#include <bit>
+#include <vector>
+
 #include "db/metadata_row.h"
+#include "db/slot_block.h"
 
 namespace corkscrew {
+namespace {
 
-SlotFilter::SlotFilter(const IndexView& view, Lamport at, const Filter* filter,
-                       absl::string_view exclude_id)
-    : view_(view),
-      at_(at),
-      filter_(filter != nullptr && filter->op == Filter::Op::kAll ? nullptr
-                                                                  : filter),
-      exclude_id_(exclude_id),
-      forgotten_(view.forgotten != nullptr && at < view.forgotten->latest
-                     ? view.forgotten.get()
-                     : nullptr) {
-  if (filter_ == nullptr) return;
-  known_.resize(view.parts.size());
-  for (size_t part = 0; part < view.parts.size(); ++part) {
-    const size_t rows = view.parts[part].block->metadata_rows();
-    if (rows <= view.parts[part].slots / 4) {
-      known_[part] = std::make_unique<std::atomic<uint8_t>[]>(rows);
+// Leaves the bits of which test(slot) is true.
+template <typename Test>
+void Retain(size_t slots, uint64_t* words, const Test& test) {
+  for (size_t w = 0; w < (slots + 63) / 64; ++w) {
+    for (uint64_t left = words[w]; left != 0; left &= left - 1) {
+      const auto i = static_cast<size_t>(std::countr_zero(left));
+      if (!test(64 * w + i)) words[w] &= ~(uint64_t{1} << i);
     }
   }
 }
 
-bool SlotFilter::MatchesFilter(size_t part, size_t slot) const {
-  const SlotBlock& block = *view_.parts[part].block;
-  const uint32_t number = block.metadata_number(slot);
-  if (known_[part] == nullptr) {
-    return MatchesRow(*filter_, block.metadata_row(number));
+}  // namespace
+
+SlotFilter::SlotFilter(const IndexView& view, Lamport at, const Filter* filter)
+    : view_(view),
+      at_(at),
+      filter_(filter != nullptr && filter->op == Filter::Op::kAll ? nullptr
+                                                                  : filter),
+      forgotten_(view.forgotten != nullptr && at < view.forgotten->latest
+                     ? view.forgotten.get()
+                     : nullptr) {}
+
+size_t SlotFilter::Select(size_t part, uint64_t* words) const {
+  const IndexView::Part& in = view_.parts[part];
+  const size_t alive = in.block->AliveAt(at_, in.slots, words);
+  if (filter_ == nullptr && forgotten_ == nullptr) return alive;
+  if (filter_ != nullptr) SelectMatches(in, words);
+  if (forgotten_ != nullptr) {
+    Retain(in.slots, words, [&](size_t slot) {
+      return !forgotten_->Has(in.block->id(slot), in.block->born(slot));
+    });
   }
-  // Threads that race here store the same answer.
-  std::atomic<uint8_t>& known = known_[part][number];
-  uint8_t answer = known.load(std::memory_order_relaxed);
-  if (answer == 0) {
-    answer = MatchesRow(*filter_, block.metadata_row(number)) ? 2 : 1;
-    known.store(answer, std::memory_order_relaxed);
+  size_t count = 0;
+  for (size_t w = 0; w < (in.slots + 63) / 64; ++w) {
+    count += static_cast<size_t>(std::popcount(words[w]));
   }
-  return answer == 2;
+  return count;
+}
+
+void SlotFilter::SelectMatches(const IndexView::Part& part,
+                               uint64_t* words) const {
+  const SlotBlock& block = *part.block;
+  const size_t rows = block.metadata_rows();
+  if (rows > part.slots / 4) {  // Few slots share their metadata.
+    Retain(part.slots, words, [&](size_t slot) {
+      return MatchesRow(*filter_,
+                        block.metadata_row(block.metadata_number(slot)));
+    });
+    return;
+  }
+  std::vector<uint8_t> matches(rows);
+  for (size_t row = 0; row < rows; ++row) {
+    matches[row] =
+        MatchesRow(*filter_, block.metadata_row(static_cast<uint32_t>(row)));
+  }
+  Retain(part.slots, words, [&](size_t slot) {
+    const uint32_t number = block.metadata_number(slot);
+    return number < rows && matches[number] != 0;
+  });
 }
 
 }  // namespace corkscrew

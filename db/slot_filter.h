@@ -3,13 +3,9 @@
 
 // Which slots a query may return.
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
-#include "absl/strings/string_view.h"
 #include "corkscrew/filter.h"
 #include "corkscrew/record.h"
 #include "db/index_view.h"
@@ -19,35 +15,25 @@ namespace corkscrew {
 // Thread-safe. Borrows its arguments.
 class SlotFilter {
  public:
-  // `filter` may be null, `exclude_id` empty.
-  SlotFilter(const IndexView& view, Lamport at, const Filter* filter,
-             absl::string_view exclude_id);
+  // `filter` may be null.
+  SlotFilter(const IndexView& view, Lamport at, const Filter* filter);
 
   // Whether slots of this part may be admitted at all.
   bool Reads(size_t part) const { return view_.parts[part].MayBeAlive(at_); }
 
-  // Whether the slot is alive, matches the filter, and is neither excluded nor
-  // forgotten.
-  bool Admits(size_t part, size_t slot) const {
-    const SlotBlock& block = *view_.parts[part].block;
-    return block.IsAlive(slot, at_) &&
-           (filter_ == nullptr || MatchesFilter(part, slot)) &&
-           (exclude_id_.empty() || block.id(slot) != exclude_id_) &&
-           (forgotten_ == nullptr ||
-            !forgotten_->Has(block.id(slot), block.born(slot)));
-  }
+  // Sets bit i % 64 of words[i / 64] for each slot of the part that is alive,
+  // matches the filter and is not forgotten, and no other bit. Returns how many
+  // there are. `words` [slots / 64, rounded up].
+  size_t Select(size_t part, uint64_t* words) const;
 
  private:
-  bool MatchesFilter(size_t part, size_t slot) const;
+  // Leaves the slots that match the filter.
+  void SelectMatches(const IndexView::Part& part, uint64_t* words) const;
 
   const IndexView& view_;
   const Lamport at_;
   const Filter* const filter_;
-  const absl::string_view exclude_id_;
   const ForgottenRecords::Table* const forgotten_;  // Null: none can be alive.
-  // Of each part, by number of a metadata row: 0 not asked yet, 1 no match, 2
-  // match. Null where few slots share their metadata.
-  std::vector<std::unique_ptr<std::atomic<uint8_t>[]>> known_;
 };
 
 }  // namespace corkscrew
