@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/random.h"
 #include "corkscrew/backup.h"
 #include "db/keys.h"
 #include "db/local_db.h"
@@ -39,7 +40,19 @@ void Must(const absl::Status& status) {
 class GrowingDatabase {
  public:
   GrowingDatabase(std::string path, bool time)
-      : path_(std::move(path)), options_(ImageOptions(time)) {
+      : path_(std::move(path)),
+        options_(ImageOptions(time)),
+        environment_(ImageEnvironment()) {
+    // The same bytes in each process, as far as that goes, so that the number
+    // of a case means the same.
+    environment_.random = [random = std::make_shared<Random>(20261121)](
+                              uint8_t* out, size_t size) {
+      for (size_t i = 0; i < size; ++i) {
+        out[i] = static_cast<uint8_t>(random->Next());
+      }
+      return true;
+    };
+
     Open();
     Must((*db_)
              ->CreateCollection("c", {.dim = kReferenceDim, .bits = 2})
@@ -48,7 +61,7 @@ class GrowingDatabase {
   }
 
   void Open() {
-    db_ = OpenLocalDb(path_, options_, ImageEnvironment());
+    db_ = OpenLocalDb(path_, options_, environment_);
     Must(db_.status());
   }
   void Close() { Must((*db_)->Close()); }
@@ -106,6 +119,7 @@ class GrowingDatabase {
 
   const std::string path_;
   const Options options_;
+  Environment environment_;
   absl::StatusOr<std::unique_ptr<Db>> db_ = nullptr;
   size_t number_ = 0;
   ReferenceDb all_, but_last_;
@@ -218,6 +232,7 @@ void DamageImages::Save(const std::string& name, ImageKind kind,
                         const ReferenceDb& but_last) {
   const std::string to = scratch_.path() + "/" + name;
   fs::copy(path, to, fs::copy_options::recursive);
+  if (kind == ImageKind::kDatabase) WriteAll(to + "/LOCK", "4711\n");
   images_.push_back(
       {name, kind, to, scratch_.path() + "/older", all, but_last});
 }
