@@ -315,6 +315,7 @@ absl::StatusOr<BackupContent> TakeSnapshot(Engine& engine,
     return absl::AlreadyExistsError(absl::StrCat(path, " exists already"));
   }
   MutexLock lock(&engine.backup_mutex());
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));  // It may have waited long.
   CORKSCREW_RETURN_IF_ERROR(RememberBackup(engine, path));
   CORKSCREW_RETURN_IF_ERROR(files.MakeDirectory(path));
   BackupManifest manifest;
@@ -338,6 +339,7 @@ absl::StatusOr<BackupInfo> TakeBackup(Engine& engine,
   CORKSCREW_RETURN_IF_ERROR(engine.CheckWritable());
   FileSystem& files = *engine.environment().files;
   MutexLock lock(&engine.backup_mutex());
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));  // It may have waited long.
   CORKSCREW_RETURN_IF_ERROR(RememberBackup(engine, path));
   const std::unique_ptr<BackupStore> repository =
       DirectoryBackupStoreOn(files, path);

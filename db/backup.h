@@ -35,8 +35,9 @@ absl::StatusOr<BackupInfo> TakeBackup(Engine& engine,
 // Notes that something is saved in `directory`, before anything is.
 absl::Status RememberBackup(Engine& engine, const std::string& directory);
 
-// The directories of snapshots, backups and stores of logs that the database in `path` knows of
-// and that are still there: they may hold what was purged since.
+// The directories of snapshots, backups and stores of logs that the database in
+// `path` knows of and that are still there: they may hold what was purged
+// since.
 std::vector<std::string> KnownBackups(FileSystem& files,
                                       const std::string& path);
 

@@ -404,6 +404,7 @@ absl::StatusOr<OffloadReply> OffloadLogsTo(Engine& engine,
   CORKSCREW_RETURN_IF_ERROR(engine.CheckWritable());
   FileSystem& files = *engine.environment().files;
   MutexLock lock(&engine.backup_mutex());
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));  // It may have waited long.
   // Before anything is written to it, so that a purge names it.
   CORKSCREW_RETURN_IF_ERROR(RememberBackup(engine, path));
   const std::unique_ptr<BackupStore> store =

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -233,7 +234,7 @@ TEST_F(RemoteBackupsTest, ANodeThatGoesAwayIsNotTheCallersCancelling) {
   testing::FakeDb::Saves saves;
   saves.during = [](const std::string&, const BackupOptions&,
                     const CallOptions& call) {
-    while (!call.cancelled()) absl::SleepFor(absl::Milliseconds(1));
+    while (!call.cancelled()) std::this_thread::yield();
     return absl::CancelledError("gone");
   };
   db_.set_saves(saves);

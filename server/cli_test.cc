@@ -486,10 +486,9 @@ TEST_F(CliTest, LogsOfAStoreAreListedVerifiedAndReplayed) {
     EXPECT_EQ(store, "store");
     return std::vector<LogInfo>{log, log};
   };
-  system_.backups.verify_log = [&](const std::string& store,
-                                   const LogChoice& choice,
-                                   const BackupOptions&)
-      -> absl::StatusOr<LogInfo> {
+  system_.backups.verify_log =
+      [&](const std::string& store, const LogChoice& choice,
+          const BackupOptions&) -> absl::StatusOr<LogInfo> {
     chosen = choice;
     if (store == "bad") return absl::DataLossError("it is damaged");
     return log;
