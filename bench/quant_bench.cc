@@ -25,6 +25,14 @@ std::vector<float> Normals(size_t n) {
   return values;
 }
 
+void BM_Create(benchmark::State& state) {
+  const auto dim = static_cast<size_t>(state.range(0));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(Quantizer::Create({.dim = dim, .bits = 4}));
+  }
+}
+BENCHMARK(BM_Create)->ArgName("dim")->Arg(384)->Arg(1536)->Arg(16384);
+
 void BM_Encode(benchmark::State& state) {
   const auto dim = static_cast<size_t>(state.range(0));
   const auto quantizer =

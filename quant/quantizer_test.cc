@@ -365,6 +365,26 @@ TEST(QuantizerTest, ParametersOutsideTheirRangeAreRefusedByName) {
           "codebook is 2");
 }
 
+TEST(QuantizerTest, DimensionsUpToTheLargestConstructAndEncode) {
+  std::vector<float> vector(16384);
+  for (size_t i = 0; i < vector.size(); ++i) {
+    vector[i] = static_cast<float>(i % 7) - 2.5f;
+  }
+  std::vector<uint8_t> code(16384);
+  for (size_t dim = 1; dim <= vector.size(); dim += dim < 3000 ? 1 : 38) {
+    const auto x = absl::MakeConstSpan(vector).first(dim);
+    const Quantizer quantizer =
+        Make({.dim = dim, .bits = static_cast<int>(1 + dim % 8)});
+    ASSERT_EQ(quantizer.code_bytes(), (dim * (1 + dim % 8) + 7) / 8);
+    CodeScalars scalars;
+    ASSERT_THAT(
+        quantizer.Encode(x, absl::MakeSpan(code).first(quantizer.code_bytes()),
+                         &scalars),
+        IsOk());
+    ASSERT_GT(scalars.scale, 0) << dim;
+  }
+}
+
 TEST(QuantizerTest, CodebookZeroIsTheUniformOneForEightBitsOfModeMse) {
   EXPECT_EQ(Make({.dim = 8, .bits = 8}).params().codebook, 2);
   EXPECT_EQ(Make({.dim = 8, .bits = 7}).params().codebook, 1);
