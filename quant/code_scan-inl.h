@@ -187,6 +187,14 @@ class RowSum {
 
 #endif
 
+// (Not a lambda, which clang compiles without the attributes of this file.)
+template <size_t kBytes>
+HWY_INLINE hn::Vec<hn::FixedTag<int32_t, 4>> SumOfFour(
+    const RowSum<kBytes>& sum, const uint8_t* a, const uint8_t* b,
+    const uint8_t* c, const uint8_t* d) {
+  return SumLanes4(sum.Of(a), sum.Of(b), sum.Of(c), sum.Of(d));
+}
+
 // `kBytes` are the bytes of a row, or 0 for rows.bytes.
 template <size_t kBytes>
 HWY_NOINLINE void SumBitsLoop(const PlaneIntegers& query, const PlaneRows& rows,
@@ -200,23 +208,19 @@ HWY_NOINLINE void SumBitsLoop(const PlaneIntegers& query, const PlaneRows& rows,
   const auto row = [&](size_t i) {
     return rows.first + numbers[i] * rows.stride;
   };
-  const auto sum_of_four = [&](const uint8_t* a, const uint8_t* b,
-                               const uint8_t* c, const uint8_t* d) HWY_ATTR {
-    return SumLanes4(sum.Of(a), sum.Of(b), sum.Of(c), sum.Of(d));
-  };
   for (size_t i = 0; i < std::min(n, kAhead); ++i) PrefetchRow(row(i), bytes);
   size_t i = 0;
   for (; i + 4 <= n; i += 4) {
     for (size_t j = i + kAhead; j < std::min(i + kAhead + 4, n); ++j) {
       PrefetchRow(row(j), bytes);
     }
-    hn::StoreU(sum_of_four(row(i), row(i + 1), row(i + 2), row(i + 3)), d4,
+    hn::StoreU(SumOfFour(sum, row(i), row(i + 1), row(i + 2), row(i + 3)), d4,
                sums + i);
   }
   if (i < n) {
     HWY_ALIGN int32_t last[4];
-    hn::Store(sum_of_four(row(i), row(std::min(i + 1, n - 1)),
-                          row(std::min(i + 2, n - 1)), row(n - 1)),
+    hn::Store(SumOfFour(sum, row(i), row(std::min(i + 1, n - 1)),
+                        row(std::min(i + 2, n - 1)), row(n - 1)),
               d4, last);
     std::memcpy(sums + i, last, (n - i) * sizeof(int32_t));
   }

@@ -371,7 +371,7 @@ TEST(QuantizerTest, DimensionsUpToTheLargestConstructAndEncode) {
     vector[i] = static_cast<float>(i % 7) - 2.5f;
   }
   std::vector<uint8_t> code(16384);
-  for (size_t dim = 1; dim <= vector.size(); dim += dim < 3000 ? 1 : 38) {
+  for (size_t dim = 1; dim <= vector.size(); dim += dim < 3000 ? 1 : 56) {
     const auto x = absl::MakeConstSpan(vector).first(dim);
     const Quantizer quantizer =
         Make({.dim = dim, .bits = static_cast<int>(1 + dim % 8)});
