@@ -1,48 +1,91 @@
-// How writes use the disk. Prints one table.
+// How writes use processor and disk. Prints one table.
 //
 //   write_bench DIR [RECORDS]   DIR must not exist; 100000 records of 384
 //   coordinates with an id of 8 bytes and a text of 60
+//   write_bench --memory MIB DIR [RECORDS]   1000000 records in puts of 256
+//   with a memory budget: what the process and DbStats::memory say of memory
 //
+//   single put                  median, beside a raw append and fdatasync of
+//                               the bytes that it adds to the log, in turns
 //   16 writers                  records per fdatasync when each puts one record
 //                               after the other, and puts per second
 //   relaxed                     one writer that does not wait for the sync
+//   cpu per record              in puts of 256: of the thread that puts, and of
+//                               the process, moving and merging files included,
+//                               until the store has settled
 //   bytes written               to files, per byte of ids, texts and vectors,
-//   in
-//                               puts of 256, until the store has settled
+//                               in these puts, and which files they went to
 //   disk                        after that, per byte of raw float32 vectors
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/random.h"
 #include "corkscrew/db.h"
 
 namespace {
+
+enum FileKind : uint8_t { kLog, kTables, kSegments, kOther, kFileKinds };
+constexpr std::array<const char*, kFileKinds> kKindNames = {
+    "log", "tables", "segments", "other"};
+
+FileKind KindOf(absl::string_view path) {
+  if (absl::StrContains(path, "/segments/")) return kSegments;
+  if (absl::EndsWith(path, ".log")) return kLog;
+  return absl::EndsWith(path, ".sst") ? kTables : kOther;
+}
+
 std::atomic<size_t> data_syncs = 0;
+std::atomic<bool> count_writes = false;
+std::array<std::atomic<uint64_t>, kFileKinds> bytes_written = {};
+
+void CountWrite(int fd, ssize_t size) {
+  if (size <= 0 || !count_writes.load(std::memory_order_relaxed)) return;
+  std::array<char, 512> path;
+  const ssize_t length = readlink(absl::StrCat("/proc/self/fd/", fd).c_str(),
+                                  path.data(), path.size());
+  const auto bytes = static_cast<uint64_t>(size);
+  bytes_written[KindOf(
+      {path.data(), static_cast<size_t>(std::max<ssize_t>(length, 0))})] +=
+      bytes;
+}
+
 }  // namespace
 
-// Takes the place of the C library's in this program, RocksDB's calls included.
+// These take the place of the C library's in this program, RocksDB's calls
+// included.
 extern "C" int fdatasync(int fd) {
   ++data_syncs;
   return static_cast<int>(syscall(SYS_fdatasync, fd));
+}
+extern "C" ssize_t write(int fd, const void* bytes, size_t size) {
+  const ssize_t written = syscall(SYS_write, fd, bytes, size);
+  CountWrite(fd, written);
+  return written;
 }
 
 namespace corkscrew {
@@ -70,15 +113,28 @@ void Row(absl::string_view what, double value, const char* unit) {
   std::fflush(stdout);
 }
 
-// Bytes that this process has passed to write() and its kin.
-uint64_t BytesWritten() {
-  std::ifstream file("/proc/self/io");
-  std::string name;
-  uint64_t value = 0;
-  while (file >> name >> value) {
-    if (name == "wchar:") return value;
-  }
-  Fail("/proc/self/io has no wchar");
+double Median(std::vector<double> values) {
+  const auto middle =
+      values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+template <typename F>
+double Micros(const F& work) {
+  const absl::Time start = absl::Now();
+  work();
+  return absl::ToDoubleMicroseconds(absl::Now() - start);
+}
+
+// `who` as getrusage() takes it.
+double CpuMicros(int who) {
+  rusage usage;
+  getrusage(who, &usage);
+  const auto micros = [](const timeval& t) {
+    return 1e6 * static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec);
+  };
+  return micros(usage.ru_utime) + micros(usage.ru_stime);
 }
 
 // `count` new records, the ids in an order like that of hashes.
@@ -99,6 +155,66 @@ struct Records {
   std::vector<std::string> ids;
   std::vector<PutItem> items;
 };
+
+// Appends `size` bytes and syncs.
+class RawFile {
+ public:
+  RawFile(const std::string& path, size_t size)
+      : path_(path),
+        bytes_(size, 'x'),
+        fd_(open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600)) {
+    if (fd_ < 0) Fail("open " + path);
+  }
+  ~RawFile() {
+    close(fd_);
+    unlink(path_.c_str());
+  }
+  RawFile(const RawFile&) = delete;
+  RawFile& operator=(const RawFile&) = delete;
+
+  void Append() {
+    if (write(fd_, bytes_.data(), bytes_.size()) !=
+            static_cast<ssize_t>(bytes_.size()) ||
+        fdatasync(fd_) != 0) {
+      Fail("write " + path_);
+    }
+  }
+
+ private:
+  const std::string path_;
+  const std::string bytes_;
+  const int fd_;
+};
+
+void SinglePuts(Db& db, const std::string& dir) {
+  auto collection = OrFail(db.CreateCollection("single", {.dim = kDim}));
+  Random random(3);
+  size_t next = 0;
+  const auto put = [&] {
+    const Records records(next++, 1, &random);
+    return Micros([&] { OrFail(collection->Put(records.items)); });
+  };
+  std::vector<double> sizes;
+  count_writes = true;
+  for (int i = 0; i < 51; ++i) {
+    const uint64_t before = bytes_written[kLog];
+    put();
+    sizes.push_back(static_cast<double>(bytes_written[kLog] - before));
+  }
+  count_writes = false;
+  const double size = Median(sizes);
+  // In turns, because the disk is not the same from second to second.
+  std::vector<double> raw, single;
+  RawFile file(dir + "/raw", static_cast<size_t>(size));
+  for (int i = 0; i < 2000; ++i) {
+    raw.push_back(Micros([&] { file.Append(); }));
+    single.push_back(put());
+  }
+  Row("single put adds to the log", size, "bytes");
+  Row("raw append + fdatasync of as many", Median(raw), "us");
+  Row("single put", Median(single), "us");
+  Row("  more than raw", Median(single) - Median(raw), "us");
+}
 
 void ManyWriters(Db& db) {
   auto collection = OrFail(db.CreateCollection("writers", {.dim = kDim}));
@@ -133,9 +249,7 @@ void Relaxed(Db& db) {
   double micros = 0;
   for (size_t i = 0; i < kPuts; ++i) {
     const Records records(i, 1, &random);
-    const absl::Time start = absl::Now();
-    OrFail(collection->Put(records.items, options));
-    micros += absl::ToDoubleMicroseconds(absl::Now() - start);
+    micros += Micros([&] { OrFail(collection->Put(records.items, options)); });
   }
   Row("relaxed put, one record", micros / kPuts, "us");
 }
@@ -157,30 +271,100 @@ void Settle(const std::string& dir, absl::string_view name,
   auto db = OrFail(Db::Open(dir));
   auto collection = OrFail(db->CreateCollection("c", options));
   Random random(2);
-  const uint64_t written = BytesWritten();
+  for (auto& bytes : bytes_written) bytes = 0;
+  count_writes = true;
+  double thread = 0, all = CpuMicros(RUSAGE_SELF);
   for (size_t i = 0; i < count; i += kBatch) {
+    const double making = CpuMicros(RUSAGE_THREAD);
     const Records records(i, std::min(kBatch, count - i), &random);
+    const double putting = CpuMicros(RUSAGE_THREAD);
     OrFail(collection->Put(records.items));
+    thread += CpuMicros(RUSAGE_THREAD) - putting;
+    all += putting - making;
   }
   SettledDiskBytes(*db);
   if (!db->Close().ok()) Fail("close");
+  all = CpuMicros(RUSAGE_SELF) - all;
   db = OrFail(Db::Open(dir));
   const size_t disk = SettledDiskBytes(*db);
+  count_writes = false;
+  const auto n = static_cast<double>(count);
+  Row(absl::StrCat(name, ", cpu per record in puts of 256"), thread / n, "us");
+  Row("  of the whole process, until it is closed", all / n, "us");
+  const double ingested = n * kRecordBytes;
+  double written = 0;
+  for (const auto& bytes : bytes_written) written += static_cast<double>(bytes);
   Row(absl::StrCat(name, ", bytes written per byte ingested"),
-      static_cast<double>(BytesWritten() - written) /
-          static_cast<double>(count * kRecordBytes),
-      "");
+      written / ingested, "");
+  for (size_t kind = 0; kind < kFileKinds; ++kind) {
+    Row(absl::StrCat("  ", kKindNames[kind]),
+        static_cast<double>(bytes_written[kind]) / ingested, "");
+  }
   Row(absl::StrCat(name, ", disk"), static_cast<double>(disk) / 1e6, "MB");
+  std::array<double, kFileKinds> share = {};
+  for (const auto& file : std::filesystem::recursive_directory_iterator(dir)) {
+    if (!file.is_regular_file()) continue;
+    share[KindOf(file.path().string())] +=
+        static_cast<double>(file.file_size());
+  }
+  for (size_t kind = 0; kind < kFileKinds; ++kind) {
+    Row(absl::StrCat("  ", kKindNames[kind]), share[kind] / 1e6, "MB");
+  }
   Row(absl::StrCat(name, ", disk per byte of raw vectors"),
-      static_cast<double>(disk) /
-          static_cast<double>(count * kDim * sizeof(float)),
-      "");
+      static_cast<double>(disk) / (n * kDim * sizeof(float)), "");
+}
+
+// A value of /proc/self/status, in MiB.
+double ProcessMiB(absl::string_view name) {
+  std::ifstream file("/proc/self/status");
+  std::string line;
+  while (std::getline(file, line)) {
+    absl::string_view rest = line;
+    double kib = 0;
+    if (absl::ConsumePrefix(&rest, name) && absl::ConsumePrefix(&rest, ":") &&
+        absl::ConsumeSuffix(&rest, " kB") && absl::SimpleAtod(rest, &kib)) {
+      return kib / 1024;
+    }
+  }
+  Fail(absl::StrCat("/proc/self/status has no ", name));
+}
+
+void Memory(const std::string& dir, size_t budget_mib, size_t count) {
+  const double before = ProcessMiB("RssAnon");
+  auto db = OrFail(Db::Open(dir, {.memory_budget_bytes = budget_mib << 20}));
+  auto collection = OrFail(db->CreateCollection("c", {.dim = kDim}));
+  Random random(2);
+  double anonymous = 0, total = 0, index = 0;
+  const absl::Time start = absl::Now();
+  for (size_t i = 0; i < count; i += kBatch) {
+    const Records records(i, std::min(kBatch, count - i), &random);
+    OrFail(collection->Put(records.items));
+    if (i / kBatch % 16 != 0) continue;
+    anonymous = std::max(anonymous, ProcessMiB("RssAnon"));
+    const MemoryStats memory = OrFail(db->Stats()).memory;
+    total = std::max(total, static_cast<double>(memory.total()));
+    index = std::max(index, static_cast<double>(memory.index + memory.rescore));
+  }
+  constexpr double kMiB = 1 << 20;
+  Row("seconds", absl::ToDoubleSeconds(absl::Now() - start), "s");
+  Row("budget", static_cast<double>(budget_mib), "MiB");
+  Row("most that DbStats::memory counts", total / kMiB, "MiB");
+  Row("  of it the index", index / kMiB, "MiB");
+  Row("most anonymous memory of the process", anonymous, "MiB");
+  Row("  before the database was opened", before, "MiB");
+  Row("most resident memory, mapped files included", ProcessMiB("VmHWM"),
+      "MiB");
+  const MemoryStats memory = OrFail(db->Stats()).memory;
+  Row("mapped files of the index", static_cast<double>(memory.mapped) / kMiB,
+      "MiB");
+  if (!db->Close().ok()) Fail("close");
 }
 
 void Run(const std::string& dir, size_t count) {
   if (mkdir(dir.c_str(), 0700) != 0) Fail("mkdir " + dir);
   {
     auto db = OrFail(Db::Open(dir + "/writers"));
+    SinglePuts(*db, dir);
     ManyWriters(*db);
     Relaxed(*db);
   }
@@ -195,12 +379,22 @@ void Run(const std::string& dir, size_t count) {
 }  // namespace corkscrew
 
 int main(int argc, char** argv) {
-  size_t records = 100'000;
-  if (argc < 2 || argc > 3 ||
-      (argc == 3 && !absl::SimpleAtoi(argv[2], &records))) {
-    std::fprintf(stderr, "usage: write_bench DIR [RECORDS]\n");
+  size_t budget = 0;
+  const bool memory = argc > 2 && absl::string_view(argv[1]) == "--memory" &&
+                      absl::SimpleAtoi(argv[2], &budget);
+  const int first = memory ? 3 : 1;
+  size_t records = memory ? 1'000'000 : 100'000;
+  if (argc <= first || argc > first + 2 ||
+      (argc == first + 2 && !absl::SimpleAtoi(argv[first + 1], &records))) {
+    std::fprintf(stderr,
+                 "usage: write_bench DIR [RECORDS]\n"
+                 "       write_bench --memory MIB DIR [RECORDS]\n");
     return 2;
   }
-  corkscrew::Run(argv[1], records);
+  if (memory) {
+    corkscrew::Memory(argv[first], budget, records);
+  } else {
+    corkscrew::Run(argv[first], records);
+  }
   return 0;
 }

@@ -75,23 +75,30 @@ void CommitLeader::Process(absl::Span<Commit* const> group) {
   size_t bytes = 0;
   Store::Sync sync = Store::Sync::kLater;
   for (const Commit* commit : group) {
-    if (commit->bytes < kAloneInGroup) bytes += commit->bytes;
+    if (commit->bytes < kAloneInGroup && !commit->makes_room) {
+      bytes += commit->bytes;
+    }
     if (commit->sync) sync = Store::Sync::kNow;
   }
-  const bool is_drop = std::holds_alternative<DropCommit*>(group[0]->what);
-  if (const absl::Status admitted = guard_.Admit(bytes, is_drop, now);
-      !admitted.ok()) {
-    for (Commit* commit : group) commit->status = admitted;
-    return;
+  const absl::Status admitted = guard_.Admit(bytes, now);
+  std::vector<Commit*> taken;
+  for (Commit* commit : group) {
+    const bool is_taken =
+        admitted.ok() ||
+        (commit->makes_room && absl::IsResourceExhausted(admitted));
+    commit->status = admitted;
+    commit->no_memory = !is_taken && guard_.no_memory();
+    if (is_taken) taken.push_back(commit);
   }
+  if (taken.empty()) return;
   if (const absl::Status begun = session_.Begin(); !begun.ok()) {
-    for (Commit* commit : group) commit->status = begun;
+    for (Commit* commit : taken) commit->status = begun;
     return;
   }
   Group work(store_.NewBatch());
   work.wall_ms = absl::ToUnixMillis(now);
   requests_.Prune(work.wall_ms, kPrunePerGroup, &work.batch);
-  for (Commit* commit : group) commit->status = Stage(*commit, &work);
+  for (Commit* commit : taken) commit->status = Stage(*commit, &work);
   if (work.batch.empty()) return;
   session_.Stage(&work.batch);
   const absl::Status written = store_.Write(work.batch, sync);
@@ -104,12 +111,12 @@ void CommitLeader::Process(absl::Span<Commit* const> group) {
   // Not written if writing had failed before, in the background.
   const absl::Status outcome =
       absl::IsFailedPrecondition(written)
-          ? guard_.Admit(0, false, now)
+          ? guard_.Admit(0, now)
           : absl::UnknownError(absl::StrCat(
                 "the log could not be synced, so this write may or may not be "
                 "there after reopening: ",
                 written.message()));
-  for (Commit* commit : group) {
+  for (Commit* commit : taken) {
     // What was only decided may rest on what was not synced.
     if (commit->status.ok()) commit->status = outcome;
   }
@@ -203,6 +210,7 @@ absl::StatusOr<bool> CommitLeader::Replay(WriteCommit* commit,
 absl::Status CommitLeader::Decide(WriteCommit* commit, Group* group) {
   CollectionState& state = *commit->collection;
   HeadMap heads;  // Of this commit: kept only if all of it can be decided.
+  heads.reserve(commit->items.size());
   uint64_t tombstones = state.writer.tombstones;
   uint64_t seq = state.writer.seq;
   size_t patched_bytes = 0;
@@ -258,7 +266,11 @@ absl::Status CommitLeader::Decide(WriteCommit* commit, Group* group) {
                          origin_row_.incarnation, ++seq},
              .staged = is_put ? &item : nullptr});
   }
-  for (auto& [key, head] : heads) group->heads.insert_or_assign(key, head);
+  if (group->heads.empty()) {
+    group->heads = std::move(heads);
+  } else {
+    for (auto& [key, head] : heads) group->heads.insert_or_assign(key, head);
+  }
   state.writer.tombstones = tombstones;
   return absl::OkStatus();
 }

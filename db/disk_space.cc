@@ -76,18 +76,26 @@ absl::Status DiskSpace::Look() {
       " (Options::low_space_bytes); free some space, and writes go on"));
 }
 
+absl::Status DiskSpace::AppendStep(FileSystem& files, const std::string& path) {
+  auto file = files.AppendToFile(path);
+  if (!file.ok()) return file.status();
+  absl::Status status = (*file)->Append(ReserveBytes());
+  if (status.ok()) status = (*file)->Sync();
+  status.Update((*file)->Close());
+  return status;
+}
+
+void DiskSpace::Shrink(FileSystem& files, absl::string_view path) {
+  const std::string reserve = ReservePath(path);
+  const absl::StatusOr<uint64_t> size = files.Size(reserve);
+  if (!size.ok() || *size <= kStep || !files.Remove(reserve).ok()) return;
+  if (!AppendStep(files, reserve).ok()) files.Remove(reserve).IgnoreError();
+}
+
 void DiskSpace::GrowReserve(uint64_t free) {
   const uint64_t want = std::min(kMaxReserve, written_ / 2);
   if (reserve_ + kStep > want || free < low_ + 2 * kMaxReserve) return;
-  const auto grow = [&]() -> absl::Status {
-    auto file = files_.AppendToFile(reserve_path_);
-    if (!file.ok()) return file.status();
-    absl::Status status = (*file)->Append(ReserveBytes());
-    if (status.ok()) status = (*file)->Sync();
-    status.Update((*file)->Close());
-    return status;
-  };
-  if (grow().ok()) {
+  if (AppendStep(files_, reserve_path_).ok()) {
     reserve_ += kStep;
     return;
   }

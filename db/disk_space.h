@@ -44,8 +44,13 @@ class DiskSpace {
   // Gives back the reserve of a database that is not open; false: it has none.
   static bool Release(FileSystem& files, absl::string_view path);
 
+  // Leaves a MiB of the reserve of a database that was closed: its log is
+  // empty, so that opening it writes little. Errors leave all or nothing.
+  static void Shrink(FileSystem& files, absl::string_view path);
+
  private:
   void GrowReserve(uint64_t free);
+  static absl::Status AppendStep(FileSystem& files, const std::string& path);
 
   FileSystem& files_;
   const std::string path_;

@@ -166,6 +166,18 @@ TEST_F(DiskSpaceTest, TheReserveIsGivenBackWhenSpaceEndsAndMadeAnew) {
   EXPECT_FALSE(DiskSpace::Release(files_, directory_.path()));
 }
 
+TEST_F(DiskSpaceTest, ADatabaseThatWasClosedKeepsAMebibyte) {
+  DiskSpace::Shrink(files_, directory_.path());
+  EXPECT_EQ(ReserveOnDisk(), 0u);
+  DiskSpace space(&files_, directory_.path(), kLow);
+  for (int i = 0; i < 10; ++i) EXPECT_THAT(space.Check(kMiB, now_), IsOk());
+  EXPECT_GT(ReserveOnDisk(), kMiB);
+  for (int i = 0; i < 2; ++i) {
+    DiskSpace::Shrink(files_, directory_.path());
+    EXPECT_EQ(ReserveOnDisk(), kMiB);
+  }
+}
+
 TEST_F(DiskSpaceTest, AReserveThatCanNotBeMadeRefusesNothing) {
   DiskSpace space(&files_, directory_.path(), kLow);
   files_.full = true;

@@ -158,21 +158,7 @@ absl::Status Engine::Load() {
   }
   WriteBatch batch = store_->NewBatch();
   CORKSCREW_RETURN_IF_ERROR(LoadIdentity(&batch));
-  keeper_ = std::make_unique<IndexKeeper>(
-      IndexKeeperOptions{.files = environment_.files,
-                         .path = path_,
-                         .store = store_.get(),
-                         .origins = &origins_,
-                         .incarnation = origin_.incarnation,
-                         .registry = registry_.get(),
-                         .write =
-                             [this](Commit* commit) {
-                               queue_->Run(commit);
-                               return commit->status;
-                             },
-                         .threads = threads_,
-                         .segment_slots = environment_.segment_slots,
-                         .background = environment_.background});
+  keeper_ = MakeKeeper();
   const IndexSettings index_settings = {
       .threads = threads_,
       .seal = !options_.read_only,
@@ -186,12 +172,36 @@ absl::Status Engine::Load() {
       registry_->Load(*store_, origin_number_, index_settings, load_index));
   CORKSCREW_RETURN_IF_ERROR(LoadHistory(*store_, origins_, registry_.get()));
   CORKSCREW_RETURN_IF_ERROR(LoadPurges(*store_, registry_.get(), &batch));
-  if (options_.read_only) {
-    follower_ = std::make_unique<Follower>(
-        store_.get(), &origins_, registry_.get(), index_settings, load_index,
-        [this] { return now(); });
-    return absl::OkStatus();  // `batch` is not written.
-  }
+  if (!options_.read_only)
+    return StartWriting(index_settings, std::move(batch));
+  follower_ = std::make_unique<Follower>(store_.get(), &origins_,
+                                         registry_.get(), index_settings,
+                                         load_index, [this] { return now(); });
+  return absl::OkStatus();  // `batch` is not written.
+}
+
+std::unique_ptr<IndexKeeper> Engine::MakeKeeper() {
+  const auto write = [this](Commit* commit) {
+    // Names files that are there already, and mostly take the place of others.
+    commit->makes_room = true;
+    queue_->Run(commit);
+    return commit->status;
+  };
+  return std::make_unique<IndexKeeper>(
+      IndexKeeperOptions{.files = environment_.files,
+                         .path = path_,
+                         .store = store_.get(),
+                         .origins = &origins_,
+                         .incarnation = origin_.incarnation,
+                         .registry = registry_.get(),
+                         .write = write,
+                         .threads = threads_,
+                         .segment_slots = environment_.segment_slots,
+                         .background = environment_.background});
+}
+
+absl::Status Engine::StartWriting(const IndexSettings& index_settings,
+                                  WriteBatch batch) {
   CORKSCREW_RETURN_IF_ERROR(requests_.Load(*store_));
   requests_.Prune(absl::ToUnixMillis(now()), kPruneAtOpen, &batch);
   session_ = std::make_unique<OpenSession>(path_, environment_, store_.get(),
@@ -220,20 +230,20 @@ absl::Status Engine::Load() {
       store_.get(), &origins_, origin_number_, registry_.get(), &requests_,
       session_.get(), index_settings, guard_.get(), [this] { return now(); });
   queue_ = std::make_unique<CommitQueue<Commit>>(
-      [this](absl::Span<Commit* const> group) {
-        leader_->Process(group);
-        for (const Commit* commit : group) {
-          if (std::holds_alternative<DropCommit*>(commit->what)) {
-            keeper_->Wake();
-          }
-        }
-      },
+      [this](absl::Span<Commit* const> group) { Process(group); },
       [](const Commit& commit) { return commit.bytes; }, kMaxGroupBytes,
       BytesInQueue, budget_.queue_bytes());
   keeper_->Start();
   maintenance_ = std::make_unique<Maintenance>(*this);
   if (environment_.maintenance_thread) maintenance_->Start();
   return absl::OkStatus();
+}
+
+void Engine::Process(absl::Span<Commit* const> group) {
+  leader_->Process(group);
+  for (const Commit* commit : group) {
+    if (std::holds_alternative<DropCommit*>(commit->what)) keeper_->Wake();
+  }
 }
 
 absl::Status Engine::LoadIdentity(WriteBatch* batch) {
@@ -365,6 +375,7 @@ absl::Status Engine::Close() {
   keeper_.reset();
   if (loaded) status.Update(store_->Close());
   store_.reset();
+  if (clean && status.ok()) DiskSpace::Shrink(*environment_.files, path_);
   lock_.reset();
   return status;
 }
@@ -381,6 +392,15 @@ absl::Time Engine::now() const {
 
 absl::Status Engine::EraseDeleted(absl::Span<const Store::KeyRange> ranges,
                                   absl::FunctionRef<absl::Status()> check) {
+  // Were there too little, the store would fail and take no write any more.
+  const uint64_t need = store_->BytesToErase(ranges);
+  const absl::StatusOr<uint64_t> free = environment_.files->FreeSpace(path_);
+  if (free.ok() && *free < need) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("rewriting files to erase what was deleted takes ", need,
+                     " bytes of free space, the file system of ", path_,
+                     " has ", *free, "; it goes on by itself once there are"));
+  }
   return store_->EraseDeleted(ranges, check);
 }
 
@@ -395,6 +415,12 @@ absl::Status Engine::Run(Commit* commit) {
   }
   queue_->Run(commit);
   keeper_->RunPending();
+  // What has not been written to segments takes memory. Writers that are faster
+  // than that wait here, outside of the queue, through which segments are
+  // named.
+  if (commit->no_memory && keeper_->WriteAll().ok()) {
+    queue_->Run(commit);
+  }
   return commit->status;
 }
 

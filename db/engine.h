@@ -106,6 +106,7 @@ class Engine {
   }
 
   // As Store::EraseDeleted(), in all files of the database.
+  //   ResourceExhausted  there is no space to write them anew
   absl::Status EraseDeleted(absl::Span<const Store::KeyRange> ranges,
                             absl::FunctionRef<absl::Status()> check);
 
@@ -125,6 +126,12 @@ class Engine {
       const Environment& environment);
   absl::StatusOr<std::unique_ptr<Store>> OpenStore();
   absl::Status Load();
+  std::unique_ptr<IndexKeeper> MakeKeeper();
+  // The rest of Load(), unless read only. `batch` is what loading has to write.
+  absl::Status StartWriting(const IndexSettings& index_settings,
+                            WriteBatch batch);
+  // A group of the queue.
+  void Process(absl::Span<Commit* const> group);
   // Reads or creates the identity of the database.
   absl::Status LoadIdentity(WriteBatch* batch);
   absl::StatusOr<bool> IsOtherLife();

@@ -134,6 +134,7 @@ class GrowingBlock : public SlotBlock {
   size_t rescore_bytes() const override {
     return rescore_bytes_.load(std::memory_order_relaxed);
   }
+  size_t mapped_bytes() const override { return 0; }
 
   uint32_t FindLatest(absl::string_view id) const override;
   bool EndLife(size_t slot, Lamport at) override;

@@ -92,6 +92,21 @@ size_t Index::rescore_bytes() const {
   return bytes;
 }
 
+Index::Memory Index::memory() const {
+  Memory memory;
+  const IndexView view = rep_->blocks.View();
+  for (const IndexView::Part& part : view.parts) {
+    const size_t mapped = part.block->mapped_bytes();
+    // Of a file the rescore column is in it.
+    const size_t rescore = mapped == 0 ? part.block->rescore_bytes() : 0;
+    memory.mapped += mapped;
+    memory.rescore += rescore;
+    memory.index += part.block->index_bytes() + part.block->rescore_bytes() -
+                    mapped - rescore;
+  }
+  return memory;
+}
+
 absl::StatusOr<std::vector<std::vector<IndexHit>>> Index::Search(
     absl::Span<const IndexQuery> queries, const OriginalReader& originals,
     const std::function<bool()>& cancelled) const {

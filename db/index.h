@@ -145,6 +145,14 @@ class Index {
   size_t slots() const;
   size_t index_bytes() const;  // Memory of everything but the next.
   size_t rescore_bytes() const;
+  // The same, without what is in mapped files, which the system keeps in memory
+  // while it has some to spare; and that.
+  struct Memory {
+    size_t index = 0;
+    size_t rescore = 0;
+    size_t mapped = 0;
+  };
+  Memory memory() const;
 
  private:
   struct Rep;

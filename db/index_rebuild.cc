@@ -10,7 +10,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -33,6 +32,7 @@
 #include "db/keys.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
+#include "db/parallel.h"
 #include "db/rows.h"
 #include "db/version_reader.h"
 
@@ -90,12 +90,11 @@ class Rebuild {
   }
 
   absl::Status Run(size_t threads) {
-    std::vector<std::thread> workers;
-    for (size_t i = 1; i < threads; ++i) {
-      workers.emplace_back([this] { Work(); });
-    }
-    Work();
-    for (std::thread& worker : workers) worker.join();
+    // A unit goes on until there is nothing left to read.
+    RunUnits(threads, threads, [this](size_t, size_t) {
+      Work();
+      return true;
+    });
     MutexLock lock(&add_mutex_);
     CORKSCREW_RETURN_IF_ERROR(status_);
     index_->Publish(collection_.writer.clock, collection_.writer.feed);

@@ -161,6 +161,7 @@ absl::Status LocalDb::DropCollection(absl::string_view name,
   if (engine_->registry().Find(name) == nullptr) return NoCollection(name);
   DropCommit drop{std::string(name)};
   Commit commit{&drop, absl::OkStatus(), kAloneInGroup};
+  commit.makes_room = true;
   return engine_->Run(&commit);
 }
 
@@ -187,8 +188,12 @@ absl::StatusOr<DbStats> LocalDb::Stats(const CallOptions& call) {
   stats.format_version = kFormatVersion;
   for (const auto& state : engine_->registry().All()) {
     stats.collections.push_back(StatsOf(*state, engine_->now()));
-    stats.memory.index += stats.collections.back().index_bytes;
-    stats.memory.rescore += stats.collections.back().rescore_bytes;
+    if (const std::shared_ptr<Index> index = state->index()) {
+      const Index::Memory memory = index->memory();
+      stats.memory.index += memory.index;
+      stats.memory.rescore += memory.rescore;
+      stats.memory.mapped += memory.mapped;
+    }
   }
   stats.memory.block_cache = engine_->store().block_cache_bytes();
   stats.memory.memtables = engine_->store().memtable_bytes();

@@ -219,6 +219,7 @@ absl::Status Purge::Mark(const std::vector<absl::string_view>& ids,
                     .kind = OpKind::kPurge,
                     .items = absl::MakeSpan(items)};
   Commit commit{&write, absl::OkStatus(), bytes};
+  commit.makes_room = true;
   CORKSCREW_RETURN_IF_ERROR(engine_.Run(&commit));
   reply->lamport = write.lamport;
   return absl::OkStatus();
@@ -279,6 +280,7 @@ absl::Status Purge::NoteErased(const std::vector<std::string>& ids) {
   };
   task.apply = [&] { state_->purge_pending = false; };
   Commit commit{&task, absl::OkStatus(), kAloneInGroup};
+  commit.makes_room = true;
   return engine_.Run(&commit);
 }
 

@@ -104,6 +104,7 @@ absl::Status SetRetention(Engine& engine,
   };
   task.apply = [&] { state->moments.set_retention(rules); };
   Commit commit{&task, absl::OkStatus(), kAloneInGroup};
+  commit.makes_room = true;
   return engine.Run(&commit);
 }
 
@@ -158,6 +159,7 @@ absl::Status RemoveBodies(Engine& engine,
   };
   task.apply = [&] { state->versions -= versions.size(); };
   Commit commit{&task, absl::OkStatus(), kAloneInGroup};
+  commit.makes_room = true;
   return engine.Run(&commit);
 }
 
@@ -287,6 +289,7 @@ absl::Status RetentionPass::RaiseFloor() {
   task.apply = [&] { state_->moments.RaiseFloor(floor_); };
   if (floor_ > state_->moments.floor()) {
     Commit commit{&task, absl::OkStatus(), kAloneInGroup};
+    commit.makes_room = true;
     CORKSCREW_RETURN_IF_ERROR(engine_.Run(&commit));
   }
   reply_.floor = state_->moments.floor();

@@ -81,6 +81,7 @@ class Segment : public SlotBlock {
   absl::string_view rescore_row(size_t slot) const override;
   size_t index_bytes() const override;
   size_t rescore_bytes() const override;
+  size_t mapped_bytes() const override { return header_.file_bytes; }
   uint32_t FindLatest(absl::string_view id) const override;
   bool EndLife(size_t slot, Lamport at) override {
     return live() && died_.Set(slot, at);

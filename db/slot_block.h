@@ -108,6 +108,8 @@ class SlotBlock {
   // of that.
   virtual size_t index_bytes() const = 0;
   virtual size_t rescore_bytes() const = 0;
+  // Of both, what is a mapped file.
+  virtual size_t mapped_bytes() const = 0;
 
   // For the writer: the last slot with this id, or kNone. Expected O(1).
   virtual uint32_t FindLatest(absl::string_view id) const = 0;

@@ -119,8 +119,9 @@ class Store {
   WriteBatch NewBatch() const;
 
   // Writes `batch` and, unless told otherwise, syncs the log with everything
-  // before. After an error the outcome is not known and every later write
-  // fails. One thread at a time.
+  // before. The first batch of each log file (of a few MiB) is synced in any
+  // case, and with it everything before. After an error the outcome is not
+  // known and every later write fails. One thread at a time.
   //   FailedPrecondition  writing had failed before: nothing was written
   enum class Sync { kNow, kLater };
   absl::Status Write(WriteBatch& batch, Sync sync = Sync::kNow);
@@ -174,6 +175,9 @@ class Store {
   };
   absl::Status EraseDeleted(absl::Span<const KeyRange> ranges,
                             absl::FunctionRef<absl::Status()> check);
+  // What EraseDeleted() writes anew, about, in bytes: it takes as much space
+  // until the old files go.
+  uint64_t BytesToErase(absl::Span<const KeyRange> ranges) const;
 
   // Moves everything from the log to files, so that the next open replays
   // nothing (unless a write failed), and closes. Only the destructor may

@@ -139,6 +139,11 @@ struct Commit {
   absl::Status status = absl::OkStatus();
   size_t bytes = 0;  // Roughly what it adds to the log.
   bool sync = true;  // Its answer waits for the log to be synced.
+  // Leads to free disk space or memory, or takes none worth speaking of: is
+  // taken when writes are refused because there is too little.
+  bool makes_room = false;
+  // Answer: refused, because the index may not take more memory.
+  bool no_memory = false;
 };
 
 // The hash that tells whether a request with the same id is the same request

@@ -66,7 +66,8 @@ WriteGuard::WriteGuard(const Environment& environment, absl::string_view path,
               },
               environment.sync_interval) {}
 
-absl::Status WriteGuard::Admit(size_t bytes, bool is_drop, absl::Time now) {
+absl::Status WriteGuard::Admit(size_t bytes, absl::Time now) {
+  no_memory_ = false;
   if (const absl::Status status = state_.Check();
       absl::IsFailedPrecondition(status)) {
     return status;
@@ -74,11 +75,12 @@ absl::Status WriteGuard::Admit(size_t bytes, bool is_drop, absl::Time now) {
   const absl::Status space = disk_.Check(bytes, now);
   if (!space.ok()) {
     state_.SetLowSpace(space.message());
-    if (!is_drop) return space;
-  } else {
-    state_.ClearLowSpace();
+    return space;
   }
-  return is_drop ? absl::OkStatus() : AdmitMemory(bytes);
+  state_.ClearLowSpace();
+  absl::Status memory = AdmitMemory(bytes);
+  no_memory_ = !memory.ok();
+  return memory;
 }
 
 absl::Status WriteGuard::AdmitMemory(size_t bytes) {
@@ -90,7 +92,8 @@ absl::Status WriteGuard::AdmitMemory(size_t bytes) {
   for (const auto& collection : registry_.All()) {
     const std::shared_ptr<Index> index = collection->index();
     if (index == nullptr) continue;
-    index_bytes_ += index->index_bytes() + index->rescore_bytes();
+    const Index::Memory memory = index->memory();
+    index_bytes_ += memory.index + memory.rescore;
     step = std::max(step, StepOf(*index, collection->row().descriptor));
   }
   index_bytes_ += step;

@@ -42,9 +42,10 @@ class WriteGuard {
 
   // Before a group of writes of about `bytes` is staged.
   //   FailedPrecondition  writes stopped
-  //   ResourceExhausted   disk or memory. What makes room, dropping
-  //                       (`is_drop`), is taken all the same.
-  absl::Status Admit(size_t bytes, bool is_drop, absl::Time now);
+  //   ResourceExhausted   disk or memory; what makes room may be staged
+  absl::Status Admit(size_t bytes, absl::Time now);
+  // Whether memory was why the last Admit() refused.
+  bool no_memory() const { return no_memory_; }
 
   // After a write whose outcome is unknown: ends all writes.
   void Failed(const absl::Status& why);
@@ -75,6 +76,7 @@ class WriteGuard {
   size_t unlooked_ = 0;     // Bytes written since the index was measured,
   size_t index_bytes_ = 0;  // and what it was.
   bool measured_ = false;
+  bool no_memory_ = false;
   LogSyncer syncer_;  // The last: it has a thread.
 };
 

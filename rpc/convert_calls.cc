@@ -174,7 +174,9 @@ absl::Status ToProto(const DbStats& stats, v1::StatsResponse* proto) {
   memory.set_index(stats.memory.index);
   memory.set_rescore(stats.memory.rescore);
   memory.set_queues(stats.memory.queues);
+  memory.set_mapped(stats.memory.mapped);
   proto->set_disk_bytes(stats.disk_bytes);
+  proto->set_recovery_dropped_bytes(stats.recovery_dropped_bytes);
   for (const CollectionStats& collection : stats.collections) {
     CORKSCREW_RETURN_IF_ERROR(ToProto(collection, proto->add_collections()));
   }
@@ -198,8 +200,10 @@ absl::Status FromProto(const v1::StatsResponse& proto, DbStats* stats) {
                    .memtables = proto.memory().memtables(),
                    .index = proto.memory().index(),
                    .rescore = proto.memory().rescore(),
-                   .queues = proto.memory().queues()};
+                   .queues = proto.memory().queues(),
+                   .mapped = proto.memory().mapped()};
   stats->disk_bytes = proto.disk_bytes();
+  stats->recovery_dropped_bytes = proto.recovery_dropped_bytes();
   stats->collections.resize(proto.collections_size());
   for (int i = 0; i < proto.collections_size(); ++i) {
     CORKSCREW_RETURN_IF_ERROR(FromProto(

@@ -1,16 +1,16 @@
 #include "rpc/readiness.h"
 
-#include <functional>
 #include <thread>
 #include <utility>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace corkscrew {
 
-Readiness::Readiness(Db& db, std::function<void(bool writable)> report,
-                     absl::Duration interval)
+Readiness::Readiness(Db& db, Report report, absl::Duration interval)
     : db_(db), report_(std::move(report)), interval_(interval) {
   thread_ = std::thread([this] { Work(); });
 }
@@ -25,12 +25,15 @@ Readiness::~Readiness() {
 }
 
 void Readiness::Work() {
-  bool before = true;
+  DbState before = DbState::kWritable;
   while (true) {
     const absl::StatusOr<DbStats> stats = db_.Stats();
-    const bool writable = stats.ok() && stats->state == DbState::kWritable;
-    if (writable != before) report_(writable);
-    before = writable;
+    const DbState state = stats.ok() ? stats->state : DbState::kFailed;
+    if (state != before) {
+      report_(state, stats.ok() ? absl::string_view(stats->state_reason)
+                                : stats.status().message());
+    }
+    before = state;
     const auto until = absl::ToChronoTime(absl::Now() + interval_);
     MutexLock lock(&mutex_);
     while (!stop_ && wake_.WaitUntil(&mutex_, until)) {

@@ -373,8 +373,10 @@ TEST_F(RemoteDbTest, AllOfListHistoryCountAndStatsArrives) {
                               .memtables = 4,
                               .index = 6,
                               .rescore = 7,
-                              .queues = 8},
-                   .disk_bytes = 5});
+                              .queues = 8,
+                              .mapped = 10},
+                   .disk_bytes = 5,
+                   .recovery_dropped_bytes = 9});
   const auto all = db_->Stats();
   ASSERT_THAT(all, IsOk());
   EXPECT_EQ(all->uuid, SomeVersion(1).replica);
@@ -390,7 +392,9 @@ TEST_F(RemoteDbTest, AllOfListHistoryCountAndStatsArrives) {
   EXPECT_EQ(all->memory.index, 6u);
   EXPECT_EQ(all->memory.rescore, 7u);
   EXPECT_EQ(all->memory.queues, 8u);
+  EXPECT_EQ(all->memory.mapped, 10u);
   EXPECT_EQ(all->disk_bytes, 5u);
+  EXPECT_EQ(all->recovery_dropped_bytes, 9u);
 }
 
 TEST_F(RemoteDbTest, CollectionsAreCreatedOpenedListedAndDropped) {

@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -162,9 +163,11 @@ class NodeServer final : public Server {
     // Who writes asks for the service that writes; reading goes on.
     readiness_ = std::make_unique<Readiness>(
         node_.db(),
-        [this](bool writable) {
-          server_->GetHealthCheckService()->SetServingStatus(kWritingService,
-                                                             writable);
+        [this, on_state = options.on_state](DbState state,
+                                            absl::string_view reason) {
+          server_->GetHealthCheckService()->SetServingStatus(
+              kWritingService, state == DbState::kWritable);
+          if (on_state != nullptr) on_state(state, reason);
         },
         kReadinessInterval);
     return node_.db().Announce(addresses_);

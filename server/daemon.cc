@@ -1,6 +1,7 @@
 #include "server/daemon.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -10,12 +11,14 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "corkscrew/db.h"
 #include "corkscrew/embedder.h"
 #include "corkscrew/server.h"
 #include "server/json_log.h"
+#include "server/output.h"
 #include "server/token_file.h"
 
 namespace corkscrew {
@@ -31,6 +34,16 @@ std::string OwnSocket(const std::string& data) {
           .lexically_normal()
           .string();
   return path.size() > kMostBytes ? "" : absl::StrCat("unix:", path);
+}
+
+// One line for each change of the state of the database.
+void LogState(DbState state, absl::string_view reason, JsonLog& log) {
+  if (state == DbState::kWritable) {
+    log.Info("writes_resumed");
+  } else {
+    log.Error("writes_stopped",
+              {{"state", StateName(state)}, {"reason", reason}});
+  }
 }
 
 }  // namespace
@@ -52,6 +65,15 @@ absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
                              Db::Open(options.data, db_options));
   log.Info("opened", {{"data", options.data},
                       {"ms", absl::ToInt64Milliseconds(now() - start)}});
+  CORKSCREW_ASSIGN_OR_RETURN(const DbStats stats, db->Stats());
+  if (stats.recovery_dropped_bytes > 0) {
+    log.Error("log_tail_dropped",
+              {{"recovery_dropped_bytes",
+                static_cast<int64_t>(stats.recovery_dropped_bytes)}});
+  }
+  server_options.on_state = [&log](DbState state, absl::string_view reason) {
+    LogState(state, reason, log);
+  };
   const std::string own_socket = OwnSocket(options.data);
   if (own_socket.empty()) {
     log.Info("no_own_socket",

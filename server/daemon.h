@@ -35,7 +35,8 @@ inline constexpr absl::Duration kDrainTime = absl::Seconds(20);
 // Serves until `wait_for_stop` returns, then drains and closes.
 // `wait_for_stop` is called once, when calls are answered; it returns why to
 // stop ("SIGTERM"). Prints a line "corkscrewd ready on ADDRESS" for each of
-// `listen` to `ready` then.
+// `listen` to `ready` then. Logs when the database takes writes no more, and
+// when it does again.
 //   or an error of ReadTokenFile(), Db::Open(), Serve() or Db::Close()
 absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
                        JsonLog& log, std::function<absl::Time()> now,

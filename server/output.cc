@@ -30,20 +30,6 @@
 namespace corkscrew {
 namespace {
 
-absl::string_view StateName(DbState state) {
-  switch (state) {
-    case DbState::kWritable:
-      return "writable";
-    case DbState::kReadOnly:
-      return "read-only";
-    case DbState::kLowSpace:
-      return "low-space";
-    case DbState::kFailed:
-      return "failed";
-  }
-  return "unknown";
-}
-
 void WriteValue(const Value& value, JsonWriter& json) {
   std::visit(
       [&json](const auto& v) {
@@ -186,6 +172,20 @@ void WriteCollection(const CollectionInfo& info, JsonWriter& json) {
   json.EndObject();
 }
 
+absl::string_view StateName(DbState state) {
+  switch (state) {
+    case DbState::kWritable:
+      return "writable";
+    case DbState::kReadOnly:
+      return "read-only";
+    case DbState::kLowSpace:
+      return "low-space";
+    case DbState::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
 void WriteStats(const DbStats& stats, JsonWriter& json) {
   json.BeginObject();
   json.Key("uuid").String(stats.uuid.ToString());
@@ -193,6 +193,7 @@ void WriteStats(const DbStats& stats, JsonWriter& json) {
   json.Key("incarnation").String(absl::StrFormat("%016x", stats.incarnation));
   json.Key("format_version").Integer(stats.format_version);
   json.Key("disk_bytes").Integer(stats.disk_bytes);
+  json.Key("recovery_dropped_bytes").Integer(stats.recovery_dropped_bytes);
   json.Key("state").String(StateName(stats.state));
   if (!stats.state_reason.empty()) {
     json.Key("state_reason").String(stats.state_reason);
@@ -203,6 +204,7 @@ void WriteStats(const DbStats& stats, JsonWriter& json) {
   json.Key("index").Integer(stats.memory.index);
   json.Key("rescore").Integer(stats.memory.rescore);
   json.Key("queues").Integer(stats.memory.queues);
+  json.Key("mapped").Integer(stats.memory.mapped);
   json.EndObject();
   json.Key("collections").BeginArray();
   for (const CollectionStats& collection : stats.collections) {
@@ -343,6 +345,8 @@ void PrintStats(const DbStats& stats, const Console& console) {
        {"incarnation", absl::StrFormat("%016x", stats.incarnation)},
        {"format version", absl::StrCat(stats.format_version)},
        {"on disk", HumanBytes(static_cast<double>(stats.disk_bytes))},
+       {"log given up",
+        HumanBytes(static_cast<double>(stats.recovery_dropped_bytes))},
        {"state", state},
        {"memory", HumanBytes(static_cast<double>(stats.memory.total()))},
        {"  block cache",
@@ -350,7 +354,8 @@ void PrintStats(const DbStats& stats, const Console& console) {
        {"  memtables", HumanBytes(static_cast<double>(stats.memory.memtables))},
        {"  index", HumanBytes(static_cast<double>(stats.memory.index))},
        {"  rescore", HumanBytes(static_cast<double>(stats.memory.rescore))},
-       {"  queues", HumanBytes(static_cast<double>(stats.memory.queues))}},
+       {"  queues", HumanBytes(static_cast<double>(stats.memory.queues))},
+       {"mapped", HumanBytes(static_cast<double>(stats.memory.mapped))}},
       console);
   console.out << '\n';
   Table table({{"COLLECTION"},

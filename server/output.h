@@ -21,6 +21,8 @@ namespace corkscrew {
 // "cosine" and so on: what --metric and --vectors take.
 absl::string_view MetricName(Metric metric);
 absl::string_view OriginalsName(Originals originals);
+// "low-space" and so on.
+absl::string_view StateName(DbState state);
 
 // Each writes one JSON object (WriteMetadata: the value of "metadata").
 void WriteMetadata(const Metadata& metadata, JsonWriter& json);

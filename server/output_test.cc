@@ -91,6 +91,8 @@ TEST(OutputTest, PeopleGetAlignedTables) {
 TEST(OutputTest, StatsListTheCollections) {
   DbStats stats;
   stats.disk_bytes = 2048;
+  stats.recovery_dropped_bytes = 777;
+  stats.state = DbState::kLowSpace;
   stats.collections.emplace_back();
   stats.collections[0].info.name = "notes";
   stats.collections[0].info.options.dim = 3;
@@ -98,12 +100,17 @@ TEST(OutputTest, StatsListTheCollections) {
   JsonWriter json;
   WriteStats(stats, json);
   EXPECT_NE(json.text().find("\"disk_bytes\":2048"), std::string::npos);
+  EXPECT_NE(json.text().find("\"recovery_dropped_bytes\":777"),
+            std::string::npos);
+  EXPECT_NE(json.text().find("\"state\":\"low-space\""), std::string::npos);
   EXPECT_NE(json.text().find("\"versions\":5"), std::string::npos);
   std::istringstream in;
   std::ostringstream out;
   std::ostringstream err;
   PrintStats(stats, Console{in, out, err});
   EXPECT_NE(out.str().find("on disk         2.0 KiB\n"), std::string::npos);
+  EXPECT_NE(out.str().find("log given up    777 B\n"), std::string::npos)
+      << out.str();
   EXPECT_NE(out.str().find("notes"), std::string::npos);
 }
 

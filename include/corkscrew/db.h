@@ -55,9 +55,10 @@ struct Options {
   size_t block_cache_bytes = size_t{32} << 20;
 
   // Most memory that the database may hold, in bytes: block cache, memtables,
-  // index and queues together (DbStats::memory). 0: no limit. What is needed to
-  // answer counts first; caches get the rest; a write that would pass the limit
-  // is ResourceExhausted.
+  // index and queues together (DbStats::memory). 0: no limit. Caches get what
+  // the rest leaves. A write that would pass the limit waits until more of the
+  // index is in mapped files, which do not count; if that is not enough it is
+  // ResourceExhausted.
   size_t memory_budget_bytes = 0;
 
   // Writes are refused with ResourceExhausted while the file system has less
@@ -83,9 +84,12 @@ enum class DbState {
 struct MemoryStats {
   size_t block_cache = 0;
   size_t memtables = 0;  // Writes not yet in files.
-  size_t index = 0;      // Codes, scalars, ids, metadata columns.
-  size_t rescore = 0;    // The rescore columns.
+  size_t index = 0;      // Codes, scalars, ids, metadata columns: not mapped.
+  size_t rescore = 0;    // The rescore columns: not mapped.
   size_t queues = 0;     // Writes that wait.
+  // Files of the index. The system keeps them in memory while it has some to
+  // spare, so they are no part of total() and of Options::memory_budget_bytes.
+  size_t mapped = 0;
 
   size_t total() const {
     return block_cache + memtables + index + rescore + queues;

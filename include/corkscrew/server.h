@@ -3,11 +3,13 @@
 
 // Serves a database over gRPC.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "corkscrew/db.h"
 
@@ -31,6 +33,11 @@ struct ServerOptions {
   // Longest deadline of a call; one without a deadline gets this one. Snapshots
   // and what else fills a directory may take an hour.
   absl::Duration max_deadline = absl::Minutes(5);
+  // Called by a thread of the server, within seconds, when the state of the
+  // database changes, and at first if it is not writable: with the state and
+  // why (DbStats::state_reason).
+  std::function<void(DbState state, absl::string_view reason)> on_state =
+      nullptr;
 };
 
 // A running node. Thread-safe. The destructor drains with a short deadline.

@@ -193,6 +193,37 @@ TEST_F(WriteOutcomesTest, LowSpaceRefusesWritesUntilThereIsSpace) {
   EXPECT_THAT(db_->DropCollection("c"), IsOk());
 }
 
+TEST_F(WriteOutcomesTest, LowSpaceDoesNotKeepRecordsFromBeingRemoved) {
+  for (const char* id : {"a", "a", "a", "b", "c"}) ASSERT_THAT(Put(id), IsOk());
+  files_.free = options_.low_space_bytes - 1;
+  const std::string text(size_t{1} << 20, 't');
+  EXPECT_THAT(Put("refused", Durability::kSync, text), StatusIs(kExhausted, _));
+  // A purge, the rule that lets old versions go, and their removal.
+  const absl::string_view b = "b";
+  const auto purged = collection_->Purge({&b, 1});
+  ASSERT_THAT(purged, IsOk());
+  EXPECT_EQ(purged->purged, 1u);
+  EXPECT_FALSE(Has("b"));
+  ASSERT_THAT(collection_->SetRetention({.keep_versions = 1}), IsOk());
+  const auto retained = collection_->ApplyRetention();
+  ASSERT_THAT(retained, IsOk());
+  EXPECT_EQ(retained->removed, 2u);
+  EXPECT_THAT(Put("refused"), StatusIs(kExhausted, _));
+
+  // Without space for rewriting files the record is gone all the same, and
+  // files follow later.
+  files_.free = 0;
+  const absl::string_view c = "c";
+  EXPECT_THAT(collection_->Purge({&c, 1}),
+              StatusIs(kExhausted, HasSubstr("has 0")));
+  EXPECT_FALSE(Has("c"));
+  files_.free = uint64_t{1} << 40;
+  engine_->maintenance().RunOnce();
+  EXPECT_THAT(Put("after"), IsOk());
+  EXPECT_TRUE(Has("a"));
+  EXPECT_FALSE(engine_->registry().Find("c")->purge_pending);
+}
+
 TEST_F(WriteOutcomesTest, AnErrorInTheBackgroundStopsWrites) {
   options_.memory_budget_bytes = size_t{16} << 20;
   Reopen();
@@ -265,15 +296,15 @@ TEST_F(WriteOutcomesTest, ClosingSyncsRelaxedWrites) {
 }
 
 TEST_F(WriteOutcomesTest, TheMemoryBudgetHolds) {
+  // Twice as much as fits goes to segments meanwhile.
   options_.memory_budget_bytes = size_t{24} << 20;
   Reopen();
   auto created = db_->CreateCollection("wide", {.dim = 4096, .bits = 8});
   ASSERT_THAT(created, IsOk());
   const std::vector<float> vector(4096, 1.0f);
   absl::Status status;
-  size_t most = 0;
-  int records = 0;
-  for (; records < 100'000 && status.ok(); ++records) {
+  size_t most = 0, mapped = 0;
+  for (int records = 0; records < 80 && status.ok(); ++records) {
     std::vector<PutItem> items;
     std::vector<std::string> ids;
     for (int i = 0; i < 50; ++i) ids.push_back(absl::StrCat(records, "-", i));
@@ -284,12 +315,14 @@ TEST_F(WriteOutcomesTest, TheMemoryBudgetHolds) {
     status = (*created)->Put(items).status();
     const MemoryStats memory = db_->Stats()->memory;
     most = std::max(most, memory.total());
+    mapped = memory.mapped;
     EXPECT_LE(memory.total(), options_.memory_budget_bytes)
         << "cache " << memory.block_cache << ", memtables " << memory.memtables
         << ", index " << memory.index << ", rescore " << memory.rescore;
   }
-  EXPECT_THAT(status, StatusIs(kExhausted, HasSubstr("memory_budget_bytes")));
+  EXPECT_THAT(status, IsOk());
   EXPECT_GT(most, options_.memory_budget_bytes / 4);
+  EXPECT_GT(mapped, options_.memory_budget_bytes);
   EXPECT_EQ(db_->Stats()->state, DbState::kWritable);
   // A write that no queue of this budget can hold.
   const std::string text(size_t{1} << 20, 't');
