@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "corkscrew/check.h"
 #include "db/invariants.h"
 #include "db/local_db.h"
 
@@ -183,6 +184,19 @@ std::string FaultyDatabase::Check(bool rows) {
     out = absl::StrJoin(FindViolations(engine_->store()), "; ");
   }
   return out;
+}
+
+std::string FaultyDatabase::CloseAndCheckFiles() {
+  const absl::Status closed = Close();
+  if (!closed.ok()) return absl::StrCat("close: ", closed.ToString());
+  CheckOptions deep;
+  deep.deep = true;
+  const auto report = CheckDatabase(path_, deep);
+  if (!report.ok()) return absl::StrCat("check: ", report.status().ToString());
+  return report->findings.empty()
+             ? ""
+             : absl::StrCat(report->findings[0].where, ": ",
+                            report->findings[0].what);
 }
 
 }  // namespace corkscrew::testing

@@ -46,6 +46,11 @@ CaseResult RunPowerLoss(uint64_t seed, uint64_t number) {
         fail(wrong);
         return out;
       }
+      if (last) {
+        const std::string files = db.CloseAndCheckFiles();
+        if (!files.empty()) fail(files);
+        return out;
+      }
       if (!early && random.Next() % 4 != 0) {
         db.disk().DieAt(db.disk().calls() + 1 + random.Next() % 300);
       }
