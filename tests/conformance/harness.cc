@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 
@@ -36,6 +37,9 @@ void ConformanceTest::Start(bool read_only) {
   std::filesystem::create_directories(path() + "/saved");
   Options options = ConformanceOptions();
   options.read_only = read_only;
+  if (now_.has_value()) {
+    options.now = [now = *now_] { return now; };
+  }
   auto local = Db::Open(path() + "/db", options);
   ASSERT_THAT(local, IsOk());
   local_ = *std::move(local);
@@ -53,6 +57,11 @@ void ConformanceTest::Start(bool read_only) {
   ASSERT_THAT(remote, IsOk());
   remote_ = *std::move(remote);
   tested_ = remote_.get();
+}
+
+void ConformanceTest::AdvanceClock(absl::Duration by) {
+  now_ = now_.value_or(absl::FromUnixSeconds(1'700'000'000)) + by;
+  Restart();
 }
 
 void ConformanceTest::Stop() {

@@ -6,10 +6,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "base/testing.h"
 #include "corkscrew/client.h"
 #include "corkscrew/db.h"
@@ -46,6 +48,10 @@ class ConformanceTest : public ::testing::TestWithParam<Kind> {
     Start(/*read_only=*/true);
   }
 
+  // The clock of the database stands still from here on, `by` later than it
+  // was. Restarts it.
+  void AdvanceClock(absl::Duration by);
+
   // The database under test.
   Db& db() { return *tested_; }
 
@@ -71,6 +77,7 @@ class ConformanceTest : public ::testing::TestWithParam<Kind> {
   void Stop();
 
   TempDir directory_;
+  std::optional<absl::Time> now_;  // Unset: the system's.
   std::unique_ptr<Db> local_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<Db> remote_;

@@ -248,6 +248,61 @@ TEST_P(HistoryTest, PagesOfAHistoryGoOnWhereTheyStopped) {
   EXPECT_THAT(got, ElementsAre(5, 4, 3, 2, 1));
 }
 
+TEST_P(HistoryTest, AMomentByWallTimeIsTheLastWriteOfThatSecond) {
+  AdvanceClock(absl::ZeroDuration());
+  const absl::Time start = absl::FromUnixSeconds(1'700'000'000);
+  auto points = Vectors("points", 2);
+  ASSERT_THAT(PutVector(*points, "a", {1, 0}), IsOk());
+  ASSERT_THAT(PutVector(*points, "b", {1, 0}), IsOk());
+  AdvanceClock(absl::Seconds(10));
+  points = *db().OpenCollection("points");
+  ASSERT_THAT(PutVector(*points, "c", {1, 0}), IsOk());
+  ASSERT_THAT(DeleteId(*points, "a"), IsOk());
+  AdvanceClock(absl::Seconds(10));
+  points = *db().OpenCollection("points");
+  ASSERT_THAT(PutVector(*points, "d", {1, 0}), IsOk());
+  const auto at = [&](int seconds) {
+    return IdsAt(*points, Moment::AtTime(start + absl::Seconds(seconds)));
+  };
+  EXPECT_THAT(at(-1), IsEmpty());
+  EXPECT_THAT(at(0), ElementsAre("a", "b"));
+  EXPECT_THAT(at(9), ElementsAre("a", "b"));
+  EXPECT_THAT(at(10), ElementsAre("b", "c"));
+  EXPECT_THAT(at(19), ElementsAre("b", "c"));
+  EXPECT_THAT(at(20), ElementsAre("b", "c", "d"));
+  ASSERT_THAT(
+      points->CreateTag("early", Moment::AtTime(start + absl::Seconds(5))),
+      IsOk());
+  EXPECT_EQ((*points->ListTags())[0].lamport, 2u);
+  EXPECT_EQ(points->History("a")->versions[1].wall_ms,
+            absl::ToUnixMillis(start));
+}
+
+TEST_P(HistoryTest, ARecordIsThereUntilItExpires) {
+  AdvanceClock(absl::ZeroDuration());
+  const absl::Time start = absl::FromUnixSeconds(1'700'000'000);
+  auto points = Vectors("points", 2);
+  const std::vector<float> vector = {1, 0};
+  PutItem item{RecordView("a")};
+  item.record.vector = vector;
+  item.record.expires_ms = absl::ToUnixMillis(start + absl::Seconds(15));
+  ASSERT_THAT(points->Put({&item, 1}), IsOk());
+  ASSERT_THAT(PutVector(*points, "b", {1, 0}), IsOk());
+  AdvanceClock(absl::Seconds(10));
+  points = *db().OpenCollection("points");
+  const Moment now = Moment::AtTime(absl::InfiniteFuture());
+  EXPECT_THAT(Ids(*points->List()), ElementsAre("a", "b"));
+  AdvanceClock(absl::Seconds(5));
+  points = *db().OpenCollection("points");
+  EXPECT_THAT(Ids(*points->List()), ElementsAre("b"));
+  EXPECT_EQ(points->Search(Query::Vector({1, 0}))->hits.size(), 1u);
+  EXPECT_FALSE((*points->Get({"a"}))[0].has_value());
+  EXPECT_EQ(*points->Count(), 1u);
+  EXPECT_THAT(IdsAt(*points, now), ElementsAre("b"));
+  // It was there then.
+  EXPECT_THAT(IdsAt(*points, Moment::AtTime(start)), ElementsAre("a", "b"));
+}
+
 TEST_P(HistoryTest, AnExpiredRecordIsHidden) {
   auto points = Vectors("points", 2);
   const std::vector<float> vector = {1, 0};
