@@ -1,7 +1,5 @@
 #include "embed/mll_file.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/cursor.h"
+#include "base/ed25519.h"
 #include "base/status_macros.h"
 #include "embed/blake3.h"
 
@@ -264,22 +263,9 @@ absl::Status MllFile::VerifySignature(absl::string_view public_key) const {
         absl::StrCat("a public key has 32 bytes, not ", public_key.size()));
   }
   CORKSCREW_ASSIGN_OR_RETURN(const Blake3Digest hash, ContentHash());
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
-      EVP_PKEY_new_raw_public_key(
-          EVP_PKEY_ED25519, nullptr,
-          reinterpret_cast<const uint8_t*>(public_key.data()),
-          public_key.size()),
-      EVP_PKEY_free);
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(
-      EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  if (key == nullptr || context == nullptr ||
-      EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr,
-                           key.get()) != 1) {
-    return Error("the public key is not usable");
-  }
-  if (EVP_DigestVerify(context.get(),
-                       reinterpret_cast<const uint8_t*>(signature.data()),
-                       signature.size(), hash.data(), hash.size()) != 1) {
+  const absl::string_view message(reinterpret_cast<const char*>(hash.data()),
+                                  hash.size());
+  if (!VerifyEd25519(public_key, message, signature)) {
     return Error("the signature is not of this key and content");
   }
   return absl::OkStatus();
