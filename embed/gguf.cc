@@ -1,11 +1,6 @@
 #include "embed/gguf.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -25,50 +19,9 @@
 #include "base/status_macros.h"
 #include "embed/gguf_parser.h"
 #include "embed/gguf_value.h"
+#include "embed/model_file.h"
 
 namespace corkscrew {
-namespace {
-
-// Above every embedding model there is; keeps a sparse file of a few blocks
-// from asking for all memory.
-constexpr uint64_t kMaxFileBytes = uint64_t{32} << 30;
-
-// Reads a regular file with read(), not a mapping: a file that shrinks or
-// changes meanwhile is at worst an error, never a SIGBUS.
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  // O_NONBLOCK: a FIFO in the folder must not hang the caller.
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return absl::ErrnoToStatus(errno, path);
-  const auto close_file = absl::MakeCleanup([file] { close(file); });
-  struct stat info = {};
-  if (fstat(file, &info) != 0) return absl::ErrnoToStatus(errno, path);
-  if (!S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": is not a regular file"));
-  }
-  const auto size = static_cast<uint64_t>(info.st_size);
-  if (size > kMaxFileBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path, ": has ", size, " bytes, want at most ", kMaxFileBytes));
-  }
-  std::string bytes(size, '\0');
-  size_t done = 0;
-  while (done < size) {
-    const ssize_t got = read(file, bytes.data() + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return absl::ErrnoToStatus(errno, path);
-    if (got == 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": shrank from ", size, " to ", done,
-                       " bytes while it was read"));
-    }
-    done += static_cast<size_t>(got);
-  }
-  return bytes;
-}
-
-}  // namespace
-
 struct GgufFile::Rep {
   std::string name;
   std::string bytes;                // What all views below point into.
@@ -112,7 +65,7 @@ GgufFile::~GgufFile() = default;
 
 absl::StatusOr<std::shared_ptr<const GgufFile>> GgufFile::Open(
     absl::string_view path) {
-  CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, ReadFile(std::string(path)));
+  CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, ReadModelFile(path));
   return Parse(std::move(bytes), path);
 }
 

@@ -1,12 +1,8 @@
 // Finds out what a model file is and makes the embedder for it.
 
-#include <cstddef>
-#include <filesystem>
-#include <fstream>
-#include <ios>
 #include <memory>
 #include <string>
-#include <system_error>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,48 +12,44 @@
 #include "base/status_macros.h"
 #include "corkscrew/embedder.h"
 #include "embed/gguf.h"
+#include "embed/manta_embedder.h"
+#include "embed/mll_file.h"
 #include "embed/model_embedder.h"
+#include "embed/model_file.h"
 
 namespace corkscrew {
 namespace {
 
 constexpr absl::string_view kSupported =
-    "supported are GGUF files of embedding models";
+    "supported are GGUF and .mll files of embedding models";
 
 // The name of a model format that is known but not supported, or empty.
-absl::string_view ForeignFormat(absl::string_view head) {
-  if (absl::StartsWith(head, absl::string_view("MLL\0", 4))) return "MLL";
-  if (absl::StartsWith(head, "PK\x03\x04")) return "PyTorch or other zip";
-  if (absl::StartsWith(head, "lmgg") || absl::StartsWith(head, "tjgg")) {
+absl::string_view ForeignFormat(absl::string_view bytes) {
+  if (absl::StartsWith(bytes, "PK\x03\x04")) return "PyTorch or other zip";
+  if (absl::StartsWith(bytes, "lmgg") || absl::StartsWith(bytes, "tjgg")) {
     return "GGML before GGUF";
   }
   // An 8-byte length, then a JSON object.
-  if (head.size() >= 10 && head.substr(8, 2) == "{\"") return "safetensors";
+  if (bytes.size() >= 10 && bytes.substr(8, 2) == "{\"") return "safetensors";
   return "";
-}
-
-// The first bytes of a regular file; empty if it can not be read, which
-// GgufFile::Open() will report.
-std::string ReadHead(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return "";
-  std::ifstream file(path, std::ios::binary);
-  std::string head(16, '\0');
-  file.read(head.data(), static_cast<std::streamsize>(head.size()));
-  head.resize(static_cast<size_t>(file.gcount()));
-  return head;
 }
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Embedder>> LoadEmbedder(
     absl::string_view path, const EmbedderOptions& options) {
-  const std::string head = ReadHead(std::string(path));
-  if (const absl::string_view format = ForeignFormat(head); !format.empty()) {
+  CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, ReadModelFile(path));
+  if (const absl::string_view format = ForeignFormat(bytes); !format.empty()) {
     return absl::UnimplementedError(absl::StrCat(
         path, ": is a model of format ", format, ", ", kSupported));
   }
-  CORKSCREW_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(path));
+  if (absl::StartsWith(bytes, absl::string_view("MLL\0", 4))) {
+    CORKSCREW_ASSIGN_OR_RETURN(const auto file,
+                               MllFile::Parse(std::move(bytes), path));
+    return MantaEmbedder::Create(*file, options);
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(const auto file,
+                             GgufFile::Parse(std::move(bytes), path));
   return ModelEmbedder::Create(*file, options);
 }
 

@@ -22,11 +22,13 @@
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "corkscrew/embedder.h"
+#include "embed/builtin_embedder.h"
 
 namespace corkscrew {
 namespace {
 
-constexpr absl::string_view kSuffix = ".gguf";
+// In this order within a directory.
+constexpr absl::string_view kSuffixes[] = {".gguf", ".mll"};
 constexpr size_t kMaxNameBytes = 200;  // File names end at 255.
 
 using EmbedderOr = absl::StatusOr<std::shared_ptr<const Embedder>>;
@@ -87,20 +89,23 @@ class DirectoryRegistry : public EmbedderRegistry {
   };
 
   EmbedderOr LoadFirst(const std::string& name) const {
+    if (name == kBuiltinModel) return BuiltinEmbedder();
     std::vector<std::string> looked_in;
     for (const std::string& directory : directories_) {
       if (directory.empty()) continue;
-      const std::string path = absl::StrCat(directory, "/", name, kSuffix);
-      struct stat info = {};
-      if (stat(path.c_str(), &info) == 0) return loader_(path);
-      if (errno != ENOENT && errno != ENOTDIR) {
-        return absl::ErrnoToStatus(errno, path);
+      for (const absl::string_view suffix : kSuffixes) {
+        const std::string path = absl::StrCat(directory, "/", name, suffix);
+        struct stat info = {};
+        if (stat(path.c_str(), &info) == 0) return loader_(path);
+        if (errno != ENOENT && errno != ENOTDIR) {
+          return absl::ErrnoToStatus(errno, path);
+        }
       }
       looked_in.push_back(directory);
     }
     return absl::NotFoundError(absl::StrCat(
         "model \"", absl::CHexEscape(name), "\": no file ",
-        absl::CHexEscape(name), kSuffix, " in ",
+        absl::CHexEscape(name), kSuffixes[0], " or ", kSuffixes[1], " in ",
         looked_in.empty() ? "any directory, because none is configured"
                           : absl::StrJoin(looked_in, ", ")));
   }

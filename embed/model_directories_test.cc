@@ -66,6 +66,9 @@ TEST(ModelDirectoriesTest, TakesTheFirstDirectoryThatHasTheFile) {
   const auto registry = ModelDirectoriesWithLoader(
       {"", first.path() + "/missing", first.path(), second.path()}, Fake);
   EXPECT_EQ((*registry->Find("both"))->space(), first.path() + "/both.gguf");
+  Touch(second.path() + "/sealed.mll");
+  EXPECT_EQ((*registry->Find("sealed"))->space(),
+            second.path() + "/sealed.mll");
   EXPECT_EQ((*registry->Find("only-second"))->space(),
             second.path() + "/only-second.gguf");
 }
@@ -74,10 +77,11 @@ TEST(ModelDirectoriesTest, AMissingModelSaysWhereItWasLookedFor) {
   const TempDir dir;
   const auto registry =
       ModelDirectoriesWithLoader({dir.path(), "/nowhere"}, Fake);
-  EXPECT_THAT(registry->Find("absent"),
-              StatusIs(kNotFound,
-                       AllOf(HasSubstr("model \"absent\": no file absent.gguf"),
-                             HasSubstr(dir.path() + ", /nowhere"))));
+  EXPECT_THAT(
+      registry->Find("absent"),
+      StatusIs(kNotFound,
+               AllOf(HasSubstr("model \"absent\": no file absent.gguf or .mll"),
+                     HasSubstr(dir.path() + ", /nowhere"))));
   EXPECT_THAT(ModelDirectoriesWithLoader({}, Fake)->Find("absent"),
               StatusIs(kNotFound, HasSubstr("none is configured")));
 }

@@ -157,7 +157,19 @@ absl::StatusOr<Embeddings> ModelEmbedder::Embed(
 absl::StatusOr<std::vector<float>> ModelEmbedder::EmbedTokens(
     absl::Span<const absl::Span<const int32_t>> texts) const {
   std::vector<float> vectors(texts.size() * dim());
-  EncodeAll(texts, vectors.data());
+  // A text without tokens has no rows to pool: its vector is zero.
+  std::vector<absl::Span<const int32_t>> some;
+  for (const absl::Span<const int32_t> text : texts) {
+    if (!text.empty()) some.push_back(text);
+  }
+  std::vector<float> encoded(some.size() * dim());
+  EncodeAll(some, encoded.data());
+  const float* next = encoded.data();
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].empty()) continue;
+    std::copy_n(next, dim(), &vectors[i * dim()]);
+    next += dim();
+  }
   for (size_t i = 0; i < texts.size(); ++i) {
     if (!NormalizeL2(absl::MakeSpan(vectors).subspan(i * dim(), dim()))) {
       return absl::InvalidArgumentError(

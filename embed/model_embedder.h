@@ -51,7 +51,8 @@ class ModelEmbedder : public Embedder {
   absl::Span<const std::string> warnings() const { return parts_.warnings; }
 
   // The unit vectors [texts, dim] of texts given as ids, special tokens
-  // included: 1..max_tokens() ids each, within the vocabulary.
+  // included: up to max_tokens() ids each, within the vocabulary. No ids, as an
+  // empty text has for models without special tokens, are the zero vector.
   //   InvalidArgument  numbers overflow on the way: the weights are unusable
   absl::StatusOr<std::vector<float>> EmbedTokens(
       absl::Span<const absl::Span<const int32_t>> texts) const;

@@ -201,7 +201,7 @@ void SpecialTokens::Describe(TokenizerContent* content) const {
 
 TokenSink::TokenSink(const SpecialTokens& specials, size_t max_tokens)
     : specials_(specials), most_(max_tokens - (specials.last ? 1 : 0)) {
-  assert(max_tokens > specials.size());
+  assert(max_tokens > 0 && max_tokens >= specials.size());
   if (specials.first) result_.tokens.push_back(*specials.first);
 }
 

@@ -109,7 +109,7 @@ struct SpecialTokens {
 // Collects the ids of one text up to a limit.
 class TokenSink {
  public:
-  // `max_tokens` > specials.size()
+  // `max_tokens` > 0, and >= specials.size().
   TokenSink(const SpecialTokens& specials, size_t max_tokens);
 
   // False once the text is too long: nothing more will be taken.

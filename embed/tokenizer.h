@@ -36,9 +36,9 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // Returns the ids of `text`, special tokens around it included, cut to
-  // `max_tokens` (> special_tokens()) with the last special token kept last.
-  // `text` must be valid UTF-8. Adds a measure of the work, which is no time,
-  // to `*steps` unless null.
+  // `max_tokens` (> 0, and >= special_tokens()) with the last special token
+  // kept last. `text` must be valid UTF-8. Adds a measure of the work, which is
+  // no time, to `*steps` unless null.
   virtual TokenizedText Encode(absl::string_view text, size_t max_tokens,
                                uint64_t* steps = nullptr) const = 0;
 

@@ -31,7 +31,7 @@ OWNED = {
     "grpc/": {"rpc"},
     "grpcpp/": {"rpc"},
     "hwy/": {"quant", "embed", "base/testing.cc"},
-    "nlohmann/": {"server", "embed/golden_vectors.cc"},
+    "nlohmann/": {"server", "embed/golden_vectors.cc", "embed/manta_embedder.cc"},
     "openssl/": {"base"},
     "rocksdb/": {"db"},
     "utf8proc.h": {"embed"},
