@@ -29,10 +29,12 @@
 #include "db/op.h"
 #include "db/origin_table.h"
 #include "db/purge.h"
+#include "db/rescore_row.h"
 #include "db/rows.h"
 #include "db/segment.h"
 #include "db/segment_catalogue.h"
 #include "db/version_reader.h"
+#include "quant/scan_layout.h"
 
 namespace corkscrew {
 namespace {
@@ -72,6 +74,7 @@ class CollectionSegments {
         origins_(origins),
         collection_(collection),
         quantizer_(quantizer),
+        layout_(quantizer.params()),
         reader_(store, origins, collection),
         sink_(*sink) {}
 
@@ -183,8 +186,7 @@ class CollectionSegments {
   void OpenSegment(uint64_t number, const SegmentRow& row,
                    const std::string& name, const Bad& bad) {
     absl::StatusOr<std::shared_ptr<Segment>> segment =
-        Segment::Open(files_, PathOf(name),
-                      SpaceOf(collection_.row(), quantizer_.code_bytes()));
+        Segment::Open(files_, PathOf(name), SpaceOf(collection_.row()));
     if (!segment.ok()) {
       bad(name, std::string(segment.status().message()));
     } else if ((*segment)->hash() != row.hash ||
@@ -297,10 +299,19 @@ class CollectionSegments {
     row.key = row_key;
     row.value = std::string(bodies_->value());
     if (!DecodeIndexRow(reader_, collection_, quantizer_, &row).ok()) return "";
-    const SlotBlock::Run run = segment.RunAt(slot, slot + 1);
-    if (std::memcmp(run.codes, row.code.data(), row.code.size()) != 0 ||
-        std::memcmp(run.scalars, &row.scalars, sizeof(row.scalars)) != 0) {
+    std::vector<uint8_t> prefix(layout_.prefix_bytes);
+    const CodeScalars scalars = segment.ReadCode(slot, prefix.data()).scalars;
+    if (CanonicalCode(segment, slot, layout_, quantizer_.code_bytes()) !=
+            row.code ||
+        std::memcmp(&scalars, &row.scalars, sizeof(scalars)) != 0) {
       return "its code is not that of the vector";
+    }
+    if (!row.original.empty()) {
+      std::string rescore(RescoreRowBytes(row.original.size()), '\0');
+      WriteRescoreRow(row.original, rescore.data());
+      if (segment.rescore_row(slot) != rescore) {
+        return "its row of the rescore column is not that of the vector";
+      }
     }
     if (segment.metadata_row(segment.metadata_number(slot)) !=
         MetadataRow(row.metadata)) {
@@ -415,6 +426,7 @@ class CollectionSegments {
   const OriginTable& origins_;
   const CollectionState& collection_;
   const Quantizer& quantizer_;
+  const ScanLayout layout_;
   const VersionReader reader_;  // Only its const methods.
   CheckSink& sink_;
 
