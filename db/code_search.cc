@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <limits>
 
@@ -18,11 +19,38 @@ constexpr size_t kChunk = 16 * kScanBlock;
 
 constexpr float kLeast = -std::numeric_limits<float>::infinity();
 
-// The keep-th largest of `scores`, of which there are more; reorders them.
+// The keep-th largest of `scores`, of which there are at least so many;
+// leaves them in disorder. Most are only counted, by buckets of their range: in
+// the one that has it the order does not matter before.
 float NthLargest(size_t keep, std::vector<float>* scores) {
-  const auto nth = scores->begin() + static_cast<ptrdiff_t>(keep - 1);
-  std::nth_element(scores->begin(), nth, scores->end(), std::greater<>());
-  return *nth;
+  constexpr size_t kBuckets = 256;
+  const auto [low, high] = std::minmax_element(scores->begin(), scores->end());
+  const float least = *low;
+  const float scale = static_cast<float>(kBuckets - 1) / (*high - least);
+  const auto select = [](size_t nth, std::vector<float>::iterator end,
+                         std::vector<float>* from) {
+    const auto at = from->begin() + static_cast<ptrdiff_t>(nth - 1);
+    std::nth_element(from->begin(), at, end, std::greater<>());
+    return *at;
+  };
+  // Infinite or no number where all are equal or nearly so, 0 where they are
+  // too far apart.
+  if (scores->size() < kBuckets || !std::isfinite(scale) || scale == 0) {
+    return select(keep, scores->end(), scores);
+  }
+  const auto bucket = [least, scale](float score) {
+    // Rising with the score.
+    return static_cast<size_t>((score - least) * scale) % kBuckets;
+  };
+  std::array<uint32_t, kBuckets> counts = {};
+  for (const float score : *scores) ++counts[bucket(score)];
+  size_t chosen = kBuckets - 1;
+  size_t left = keep;
+  while (left > counts[chosen]) left -= counts[chosen--];
+  const auto end =
+      std::remove_if(scores->begin(), scores->end(),
+                     [&](float score) { return bucket(score) != chosen; });
+  return select(left, end, scores);
 }
 
 }  // namespace

@@ -165,8 +165,8 @@ TEST(IndexTest, EveryStageOfASearchFollowsTheDefinition) {
             .metric = metric,
             .rescore_column = column};
         History history(dim);
-        for (size_t i = 0; i < 1500; ++i) {
-          Written written{.body = {.id = absl::StrCat("r", i % 1400),
+        for (size_t i = 0; i < 2500; ++i) {
+          Written written{.body = {.id = absl::StrCat("r", i % 2400),
                                    .lamport = 1 + i,
                                    .seq = i},
                           .vector = RandomVector(&random, dim, Shape::kNormal),
@@ -175,17 +175,17 @@ TEST(IndexTest, EveryStageOfASearchFollowsTheDefinition) {
           for (float& x : written.vector) x *= scale;
           history.Add(std::move(written));
         }
-        const auto index = MakeIndex(options, history.all(), 1500);
+        const auto index = MakeIndex(options, history.all(), 2500);
         for (size_t i = 0; i < 4; ++i) {
           const std::vector<float> vector =
               RandomVector(&random, dim, Shape::kNormal);
           const Filter filter = Filter::Not(Filter::Eq("group", int64_t{1}));
           IndexQuery query{.vector = vector, .k = 1 + i, .oversample = 1};
           if (i % 2 == 1) query.filter = &filter;
-          if (i == 2) query.at = 1450;
+          if (i == 2) query.at = 2450;
           ASSERT_EQ(Describe(SearchOne(*index, query, history)),
                     Describe(history.Search(options, index->quantizer(), query,
-                                            1500)))
+                                            2500)))
               << "seed " << seed << ", query " << i;
         }
       }

@@ -18,18 +18,32 @@ float Oriented(Metric metric, float score) {
 
 Lengths LengthsFrom(double n2) { return {std::sqrt(n2), n2}; }
 
+// Candidates whose rows are fetched from memory ahead of use.
+constexpr size_t kRowsAhead = 4;
+
+void Prefetch(absl::string_view row) {
+  constexpr size_t kCacheLine = 64;
+  for (size_t i = 0; i < row.size(); i += kCacheLine) {
+    __builtin_prefetch(row.data() + i);
+  }
+}
+
 // Rows of the rescore column; those that are damaged are made again.
 class RowReader {
  public:
   RowReader(const SearchContext& context, size_t dim)
       : context_(context), dim_(dim) {}
 
-  // Valid until the next call.
-  absl::StatusOr<RescoreRow> Read(uint32_t part, uint32_t slot) {
-    const SlotBlock& block = *context_.view.parts[part].block;
-    const absl::string_view bytes = block.rescore_row(slot);
+  // Where the row lies; empty if it is damaged.
+  absl::string_view Find(uint32_t part, uint32_t slot) const {
+    return context_.view.parts[part].block->rescore_row(slot);
+  }
+
+  // `bytes` is what Find() returned. Valid until the next call.
+  absl::StatusOr<RescoreRow> Read(uint32_t part, uint32_t slot,
+                                  absl::string_view bytes) {
     if (!bytes.empty()) return ReadRescoreRow(bytes);
-    const BodyKey body = block.body(slot);
+    const BodyKey body = context_.view.parts[part].block->body(slot);
     std::vector<float> original(dim_);
     CORKSCREW_RETURN_IF_ERROR(
         context_.originals.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
@@ -76,8 +90,17 @@ absl::StatusOr<std::vector<Candidate>> RescoreWithColumn(
   const absl::Span<const float> query = task.query->vector;
   TopSlots top(task.k, BestFirst{&context.view});
   RowReader rows(context, query.size());
+  std::vector<absl::string_view> found;
+  found.reserve(candidates.size());
   for (const Candidate& c : candidates) {
-    CORKSCREW_ASSIGN_OR_RETURN(const RescoreRow row, rows.Read(c.part, c.slot));
+    found.push_back(rows.Find(c.part, c.slot));
+    if (found.size() <= kRowsAhead) Prefetch(found.back());
+  }
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (i + kRowsAhead < found.size()) Prefetch(found[i + kRowsAhead]);
+    const Candidate& c = candidates[i];
+    CORKSCREW_ASSIGN_OR_RETURN(const RescoreRow row,
+                               rows.Read(c.part, c.slot, found[i]));
     const float score = ScoreFromDot(
         context.metric, Dot8Fixed(row.factors, row.fixed.scale, query),
         LengthsFrom(row.fixed.n2), task.lengths);
@@ -148,8 +171,9 @@ absl::Status ScanRescoreColumn(const SearchContext& context,
   for (size_t slot = range.first; slot < range.last; ++slot) {
     if (!selected.Has(range.part, slot)) continue;
     const auto number = static_cast<uint32_t>(slot);
-    CORKSCREW_ASSIGN_OR_RETURN(const RescoreRow row,
-                               rows.Read(range.part, number));
+    CORKSCREW_ASSIGN_OR_RETURN(
+        const RescoreRow row,
+        rows.Read(range.part, number, rows.Find(range.part, number)));
     float nearest;
     float farthest;
     ScoreBounds(context.metric, Dot8Fixed(row.factors, row.fixed.scale, query),

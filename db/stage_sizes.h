@@ -42,11 +42,11 @@ inline StageSizes SizesOf(const ScanLayout& layout, size_t k, float oversample,
                         : k;
   // The order of the sign plane is rough, and the more so the more slots there
   // are between two neighbours.
-  sizes.sign = 4 * sizes.full + IntegerRoot(eligible, 2);
+  sizes.sign = 4 * sizes.full + 2 * IntegerRoot(eligible, 2);
   const size_t root = IntegerRoot(eligible, 3);
   sizes.prefix = layout.rest_bytes == 0
                      ? sizes.sign  // The prefix is the sign plane.
-                     : std::max(4 * sizes.sign, 2 * root * root);
+                     : std::max(4 * sizes.sign, 1000 + 2 * root * root);
   return sizes;
 }
 
