@@ -3,7 +3,8 @@
 //   PROGRAM TEST [--seed S] [--from N] [--count N] [--seconds T]
 //   PROGRAM --list
 //
-// Exit status: 0 nothing found, 1 something found, 2 wrong use. Each finding is
+// SIGTERM and SIGINT end it behind the case that runs, with its report. Exit
+// status: 0 nothing found, 1 something found, 2 wrong use. Each finding is
 // a line with the command that repeats it; a crash says which case it was in.
 
 #include <unistd.h>
@@ -28,6 +29,9 @@ namespace corkscrew::testing {
 namespace {
 
 std::atomic<uint64_t> running_case{0};
+std::atomic<bool> ended{false};
+
+void EndAfterThisCase(int /*signal*/) { ended = true; }
 
 void SayCase(int signal) {
   // Only calls that may be made in a signal handler.
@@ -85,7 +89,7 @@ int Run(const Proof& proof, uint64_t seed, uint64_t from, uint64_t count,
   std::set<std::string> covered;
   const uint64_t all = proof.cases == nullptr ? 0 : proof.cases();
   for (; number - from < count; ++number) {
-    if (all != 0 && number >= all) break;
+    if (ended || (all != 0 && number >= all)) break;
     if (seconds != 0 && elapsed() >= static_cast<double>(seconds)) break;
     running_case = number;
     const CaseResult result = proof.run(seed, number);
@@ -144,6 +148,8 @@ int ProofMain(int argc, char** argv) {
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
     std::signal(signal, SayCase);
   }
+  std::signal(SIGTERM, EndAfterThisCase);
+  std::signal(SIGINT, EndAfterThisCase);
   for (const Proof& proof : Proofs()) {
     if (proof.name == argv[1]) return Run(proof, seed, from, count, seconds);
   }
