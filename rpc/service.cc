@@ -37,12 +37,9 @@ void NodeState::Drain(absl::Time deadline) {
 
 CallOptions ServiceCall::options(absl::Duration longest) const {
   const absl::Time asked = absl::FromChrono(context_.deadline());
-  const absl::Time deadline = std::min(asked, absl::Now() + longest);
-  // The transport cancels what is too late; that is no cancelling of the
-  // caller.
-  return {.deadline = deadline, .cancelled = [context = &context_, deadline] {
-            return context->IsCancelled() && absl::Now() < deadline;
-          }};
+  return {
+      .deadline = std::min(asked, absl::Now() + longest),
+      .cancelled = [context = &context_] { return context->IsCancelled(); }};
 }
 
 grpc::Status ServiceCall::Run(absl::FunctionRef<absl::Status()> handler) {
@@ -57,7 +54,16 @@ absl::Status ServiceCall::Work(absl::FunctionRef<absl::Status()> piece) {
 }
 
 grpc::Status ServiceCall::Ended(const absl::Status& status) const {
-  return ToGrpcStatus(status, {.method = method_, .collection = collection_});
+  const ErrorPlace place = {.method = method_, .collection = collection_};
+  // The transport cancels what is too late; that is no cancelling of the
+  // caller.
+  if (absl::IsCancelled(status) &&
+      absl::Now() >= absl::FromChrono(context_.deadline())) {
+    return ToGrpcStatus(
+        absl::DeadlineExceededError("the deadline of the call has passed"),
+        place);
+  }
+  return ToGrpcStatus(status, place);
 }
 
 grpc::Status ServiceCall::RunOn(
