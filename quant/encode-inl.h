@@ -15,6 +15,7 @@
 
 #include "hwy/highway.h"
 #include "quant/encode.h"
+#include "quant/even_products-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace corkscrew {
@@ -27,7 +28,7 @@ template <typename T>
 HWY_INLINE void ScaleAndRoundLoop(const T* HWY_RESTRICT from, size_t n,
                                   double factor, int32_t* HWY_RESTRICT to) {
   size_t i = 0;
-#if HWY_TARGET != HWY_SCALAR
+#if HWY_TARGET != HWY_SCALAR && HWY_HAVE_FLOAT64
 #if HWY_ARCH_X86
   const hn::ScalableTag<double> d;
 #else
@@ -187,11 +188,11 @@ HWY_NOINLINE int64_t FindCodesOf(const CodeFinder::Tables& tables,
       level = hn::GatherIndex(d, tables.levels.data(), code);
     }
     hn::StoreU(hn::DemoteTo(d8n, code), d8n, codes + i);
-    even = hn::Add(even, hn::MulEven(x, level));
+    even = hn::Add(even, EvenProducts(x, level));
     const auto upper = [&](VecI32 a) HWY_ATTR {
       return hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(du64, a)));
     };
-    odd = hn::Add(odd, hn::MulEven(upper(x), upper(level)));
+    odd = hn::Add(odd, EvenProducts(upper(x), upper(level)));
   }
   return hn::GetLane(hn::SumOfLanes(d64, hn::Add(even, odd)));
 }

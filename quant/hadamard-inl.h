@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "hwy/highway.h"
+#include "quant/even_products-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace corkscrew {
@@ -119,8 +120,8 @@ class Renormalizer {
     const VecI32 factor = hn::Set(d, kRootHalf);
     const VecI32 upper =
         hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(DU64(), v)));
-    const auto even = hn::Add(hn::MulEven(v, factor), wide_rounding_);
-    const auto odd = hn::Add(hn::MulEven(upper, factor), wide_rounding_);
+    const auto even = hn::Add(EvenProducts(v, factor), wide_rounding_);
+    const auto odd = hn::Add(EvenProducts(upper, factor), wide_rounding_);
     const VecI32 high_even =
         hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(DU64(), even)));
     const VecI32 high = hn::OddEven(hn::BitCast(d, odd), high_even);

@@ -1,10 +1,10 @@
 #include "quant/nth_largest.h"
 
-#include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/casts.h"
 #include "absl/types/span.h"
 
 // Compiles the -inl.h file below once per instruction set.
@@ -26,11 +26,11 @@ namespace {
 
 // Integers in the order of floats, and back.
 int32_t Rank(float x) {
-  const auto bits = std::bit_cast<int32_t>(x);
+  const auto bits = absl::bit_cast<int32_t>(x);
   return bits < 0 ? bits ^ 0x7FFFFFFF : bits;
 }
 float FromRank(int32_t rank) {
-  return std::bit_cast<float>(rank < 0 ? rank ^ 0x7FFFFFFF : rank);
+  return absl::bit_cast<float>(rank < 0 ? rank ^ 0x7FFFFFFF : rank);
 }
 
 // A number above `least`, up to `most`, which is larger.
