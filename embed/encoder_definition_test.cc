@@ -75,8 +75,15 @@ class Weights {
     for (const uint64_t size : shape) n *= size;
     std::vector<float> values = RandomNormal(n, 100 + tensors_.size());
     for (float& value : values) value *= 0.3f;
+    Put(name, std::move(shape), std::move(values));
+  }
+  void Put(const std::string& name, std::vector<uint64_t> shape,
+           std::vector<float> values) {
     builder_.Floats(name, std::move(shape), values);
     tensors_[name] = std::move(values);
+  }
+  const std::vector<float>& Of(const std::string& name) const {
+    return tensors_.at(name);
   }
   double At(const std::string& name, size_t i) const {
     return double{tensors_.at(name)[i]};
@@ -286,6 +293,71 @@ TEST(NomicBertMoeTest, MatchesItsDefinition) {
       ExpectVector(*embedder, ids, NomicMoeByDefinition(w, ids));
     }
   });
+}
+
+// A small jina-bert-v2 but for its gate.
+Weights Jina() {
+  Weights w("jina-bert-v2");
+  const auto add_norm = [&](const std::string& name) {
+    w.Add(name + ".weight", {kWidth});
+    w.Add(name + ".bias", {kWidth});
+  };
+  w.Add("token_embd.weight", {kWidth, kTokens});
+  w.Add("token_types.weight", {kWidth, 2});
+  add_norm("token_embd_norm");
+  for (const std::string block : {"blk.0.", "blk.1."}) {
+    for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output"}) {
+      w.Add(absl::StrCat(block, name, ".weight"), {kWidth, kWidth});
+      w.Add(absl::StrCat(block, name, ".bias"), {kWidth});
+    }
+    w.Add(block + "ffn_down.weight", {kWide, kWidth});
+    w.Add(block + "ffn_down.bias", {kWidth});
+    add_norm(block + "attn_output_norm");
+    add_norm(block + "layer_output_norm");
+  }
+  return w;
+}
+
+TEST(JinaBertTest, AGateMayBeTheFirstHalfOfUp) {
+  Weights apart = Jina();
+  Weights fused = Jina();
+  for (const std::string block : {"blk.0.", "blk.1."}) {
+    apart.Add(block + "ffn_gate.weight", {kWidth, kWide});
+    apart.Add(block + "ffn_up.weight", {kWidth, kWide});
+    std::vector<float> both = apart.Of(block + "ffn_gate.weight");
+    const std::vector<float>& up = apart.Of(block + "ffn_up.weight");
+    both.insert(both.end(), up.begin(), up.end());
+    fused.Put(block + "ffn_up.weight", {kWidth, 2 * kWide}, both);
+  }
+  const std::vector<int32_t> ids = {1, 9, 4, 20, 11, 2};
+  const absl::Span<const int32_t> span = ids;
+  const auto a = Load(apart)->EmbedTokens({&span, 1});
+  const auto b = Load(fused)->EmbedTokens({&span, 1});
+  ASSERT_THAT(a, IsOk());
+  ASSERT_THAT(b, IsOk());
+  EXPECT_EQ(*a, *b);
+}
+
+// A layer with the tensor has the step; the space says so.
+TEST(JinaBertTest, ASecondNormIsAStepOfFilesThatHaveIt) {
+  Weights plain = Jina();
+  Weights twice = Jina();
+  for (Weights* w : {&plain, &twice}) {
+    for (const std::string block : {"blk.0.", "blk.1."}) {
+      w->Add(block + "ffn_gate.weight", {kWidth, kWide});
+      w->Add(block + "ffn_up.weight", {kWidth, kWide});
+    }
+  }
+  twice.Add("blk.0.attn_norm_2.weight", {kWidth});
+  twice.Add("blk.0.attn_norm_2.bias", {kWidth});
+  const std::vector<int32_t> ids = {1, 9, 4, 20, 11, 2};
+  const absl::Span<const int32_t> span = ids;
+  const auto a = Load(plain)->EmbedTokens({&span, 1});
+  const auto b = Load(twice)->EmbedTokens({&span, 1});
+  ASSERT_THAT(a, IsOk());
+  ASSERT_THAT(b, IsOk());
+  EXPECT_NE(*a, *b);
+  EXPECT_NE(Load(plain)->space(), Load(twice)->space());
 }
 
 TEST(StaticTest, IsTheWeightedMeanOfItsTable) {
