@@ -179,8 +179,7 @@ class Offloader {
  public:
   Offloader(Engine& engine, const CollectionState& collection,
             BackupStore& store, size_t segment_bytes)
-      : collection_(collection),
-        source_(engine, collection),
+      : source_(engine, collection),
         store_(store),
         segment_bytes_(segment_bytes),
         up_to_(collection.durable()) {
@@ -299,7 +298,6 @@ class Offloader {
     info_.bytes += bytes;
   }
 
-  const CollectionState& collection_;
   const OpSource source_;
   BackupStore& store_;
   const size_t segment_bytes_;
