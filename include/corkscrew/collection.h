@@ -199,8 +199,8 @@ struct HistoryReply {
 
 struct CollectionStats {
   CollectionInfo info = {};
-  size_t versions = 0;       // Held, live ones and tombstones included.
-  size_t tombstones = 0;     // Records whose current version is a tombstone.
+  size_t versions = 0;    // Held, live ones and tombstones included.
+  size_t tombstones = 0;  // Records whose current version is a tombstone.
   // Codes, scalars, ids and metadata, and the bfloat16 rescore column: in
   // memory or mapped files.
   size_t index_bytes = 0;
