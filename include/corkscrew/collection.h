@@ -198,7 +198,7 @@ struct CollectionStats {
   size_t versions = 0;       // Held, live ones and tombstones included.
   size_t tombstones = 0;     // Records whose current version is a tombstone.
   size_t index_bytes = 0;    // Memory of codes, scalars, ids, metadata.
-  size_t rescore_bytes = 0;  // Memory of the rescore column.
+  size_t rescore_bytes = 0;  // Memory of the bfloat16 rescore column.
 };
 
 // A collection. Thread-safe. May outlive the closing of its database or its
