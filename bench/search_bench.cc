@@ -1,5 +1,5 @@
 // The whole of Index::Search(), on clustered vectors: prepare the query, scan,
-// keep the best, rescore, read originals from memory, make the hits.
+// keep the best, rescore, make the hits.
 //
 //   search_bench --benchmark_min_time=1
 //

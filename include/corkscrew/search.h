@@ -72,7 +72,10 @@ struct Query {
 // One record found.
 struct Hit {
   std::string id = {};
-  float score = 0;  // Cosine, inner product, or squared distance.
+  // Cosine, inner product, or squared distance: of the vector rounded to 16-bit
+  // fixed point, or with Query::exact of the stored one. With codes only, that
+  // of the code.
+  float score = 0;
   Version version = {};
   std::vector<float> vector = {};  // The parts that Query::fields asked for.
   std::string text = {};
