@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <functional>
 #include <limits>
 
 #include "db/parallel.h"
+#include "quant/nth_largest.h"
 #include "quant/score_formulas.h"
 
 namespace corkscrew {
@@ -18,40 +17,6 @@ constexpr size_t kSlotsPerThread = 128 * 1024;
 constexpr size_t kChunk = 16 * kScanBlock;
 
 constexpr float kLeast = -std::numeric_limits<float>::infinity();
-
-// The keep-th largest of `scores`, of which there are at least so many;
-// leaves them in disorder. Most are only counted, by buckets of their range: in
-// the one that has it the order does not matter before.
-float NthLargest(size_t keep, std::vector<float>* scores) {
-  constexpr size_t kBuckets = 256;
-  const auto [low, high] = std::minmax_element(scores->begin(), scores->end());
-  const float least = *low;
-  const float scale = static_cast<float>(kBuckets - 1) / (*high - least);
-  const auto select = [](size_t nth, std::vector<float>::iterator end,
-                         std::vector<float>* from) {
-    const auto at = from->begin() + static_cast<ptrdiff_t>(nth - 1);
-    std::nth_element(from->begin(), at, end, std::greater<>());
-    return *at;
-  };
-  // Infinite or no number where all are equal or nearly so, 0 where they are
-  // too far apart.
-  if (scores->size() < kBuckets || !std::isfinite(scale) || scale == 0) {
-    return select(keep, scores->end(), scores);
-  }
-  const auto bucket = [least, scale](float score) {
-    // Rising with the score.
-    return static_cast<size_t>((score - least) * scale) % kBuckets;
-  };
-  std::array<uint32_t, kBuckets> counts = {};
-  for (const float score : *scores) ++counts[bucket(score)];
-  size_t chosen = kBuckets - 1;
-  size_t left = keep;
-  while (left > counts[chosen]) left -= counts[chosen--];
-  const auto end =
-      std::remove_if(scores->begin(), scores->end(),
-                     [&](float score) { return bucket(score) != chosen; });
-  return select(left, end, scores);
-}
 
 }  // namespace
 
@@ -191,7 +156,7 @@ void CodeSearch::ScorePrefix(Share* share) const {
       if (scores.size() < limit) continue;
       // Makes later slots harder to keep; who is here is cut at the end.
       ranked = scores;
-      least = NthLargest(sizes_.prefix, &ranked);
+      least = NthLargest(sizes_.prefix, absl::MakeSpan(ranked));
       limit = 2 * scores.size();
     }
     kept.part_ends.push_back(kept.slots.size());
@@ -205,7 +170,7 @@ float CodeSearch::Threshold(size_t keep) {
     const std::vector<float>& scores = memory_.shares[i].scores;
     ranked.insert(ranked.end(), scores.begin(), scores.end());
   }
-  return ranked.size() <= keep ? kLeast : NthLargest(keep, &ranked);
+  return ranked.size() <= keep ? kLeast : NthLargest(keep, absl::MakeSpan(ranked));
 }
 
 namespace {

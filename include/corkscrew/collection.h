@@ -201,7 +201,7 @@ struct CollectionStats {
   CollectionInfo info = {};
   size_t versions = 0;    // Held, live ones and tombstones included.
   size_t tombstones = 0;  // Records whose current version is a tombstone.
-  // Codes, scalars, ids and metadata, and the bfloat16 rescore column: in
+  // Codes, scalars, ids and metadata, and the rescore column: in
   // memory or mapped files.
   size_t index_bytes = 0;
   size_t rescore_bytes = 0;
