@@ -63,7 +63,11 @@ function(corkscrew_test name)
     CORKSCREW_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     CORKSCREW_DATA_DIR="${CORKSCREW_DATA_DIR}" ${ARG_DEFINITIONS})
   # Code of tests is compiled more often than it runs: this halves the time.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1 -g1>)
+  if(CORKSCREW_SANITIZE)
+    target_compile_options(${name} PRIVATE -O0)
+  else()
+    target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1 -g1>)
+  endif()
   target_link_libraries(${name} PRIVATE
     ${ARG_DEPS} corkscrew_testing corkscrew_flags GTest::gmock GTest::gtest_main)
   if("threads" IN_LIST ARG_LABELS)
