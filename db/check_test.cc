@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -455,6 +456,29 @@ TEST_F(CheckTest, ARepairMakesASoundCopyAndSaysWhatIsGone) {
 }
 
 TEST_F(CheckTest, ARepairReadsAroundADamagedTable) {
+  {
+    // A table of bodies of several blocks.
+    auto db = Db::Open(path());
+    ASSERT_THAT(db, IsOk());
+    auto notes = (*db)->OpenCollection("notes");
+    ASSERT_THAT(notes, IsOk());
+    std::mt19937_64 random(7);
+    const std::vector<float> vector = {1, 2, 3, 4};
+    for (int i = 0; i < 300; ++i) {
+      const std::string id = absl::StrCat("long ", i);
+      std::string text;
+      for (int word = 0; word < 100; ++word) {
+        absl::StrAppend(&text, random(), " ");
+      }
+      PutItem item{RecordView(id)};
+      item.record.vector = vector;
+      item.record.text = text;
+      WriteOptions options;
+      options.durability = Durability::kRelaxed;
+      ASSERT_THAT((*notes)->Put({&item, 1}, options), IsOk());
+    }
+    ASSERT_THAT((*db)->Close(), IsOk());
+  }
   std::string largest;
   for (const auto& entry : fs::directory_iterator(path() + "/store")) {
     if (entry.path().extension() != ".sst") continue;
@@ -463,6 +487,7 @@ TEST_F(CheckTest, ARepairReadsAroundADamagedTable) {
     }
   }
   std::string bytes = FileSystem::Real().Read(largest, 1 << 24).value();
+  ASSERT_GT(bytes.size(), size_t{200} << 10);  // It is that one.
   bytes[bytes.size() / 3] ^= 1;
   std::ofstream(largest, std::ios::binary) << bytes;
   RepairOptions options;

@@ -72,8 +72,8 @@ std::string FixedPointBytes(const std::vector<float>& vector) {
   while (std::ldexp(largest, -exponent) > 32767) ++exponent;
   std::string bytes;
   for (const float x : vector) {
-    const auto value =
-        static_cast<uint16_t>(std::nearbyint(std::ldexp(x, -exponent)));
+    const auto value = static_cast<uint16_t>(
+        static_cast<int>(std::nearbyint(std::ldexp(x, -exponent))));
     bytes.push_back(static_cast<char>(value));
     bytes.push_back(static_cast<char>(value >> 8));
   }

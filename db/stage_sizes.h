@@ -37,12 +37,13 @@ constexpr size_t IntegerRoot(size_t n, int power) {
 inline StageSizes SizesOf(const ScanLayout& layout, size_t k, float oversample,
                           bool rescored, size_t eligible) {
   StageSizes sizes;
-  sizes.full = rescored ? static_cast<size_t>(std::ceil(double{oversample} *
-                                                        static_cast<double>(k)))
-                        : k;
-  // The order of the sign plane is rough, and the more so the more slots there
-  // are between two neighbours.
-  sizes.sign = 4 * sizes.full + 2 * IntegerRoot(eligible, 2);
+  const auto sampled = static_cast<size_t>(
+      std::ceil(double{oversample} * static_cast<double>(k)));
+  sizes.full = rescored ? sampled : k;
+  // The order of the sign plane is rough: the more so the fewer signs there are
+  // and the more slots are between two neighbours.
+  const size_t rough = (384 + layout.dim - 1) / layout.dim;
+  sizes.sign = rough * (4 * sampled + 2 * IntegerRoot(eligible, 2));
   const size_t root = IntegerRoot(eligible, 3);
   sizes.prefix = layout.rest_bytes == 0
                      ? sizes.sign  // The prefix is the sign plane.
