@@ -361,8 +361,10 @@ class CollectionSegments {
     const std::string start(bodies_->key());
     while (bodies_->valid() && consider()) bodies_->Next();  // Equal times.
     bodies_->Seek(start);
-    for (bodies_->Prev(); consider(); bodies_->Prev()) {
-    }
+    // Not valid: a table that can not be read.
+    do {
+      if (bodies_->valid()) bodies_->Prev();
+    } while (consider());
     if (!next.has_value()) return std::nullopt;
     return next->second;
   }

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <set>
 #include <string>
 #include <utility>
@@ -35,6 +36,7 @@
 #include "db/store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "quant/scan_layout.h"
 
 namespace corkscrew {
 namespace {
@@ -84,6 +86,10 @@ struct PurgeCase {
   const char* name;
   Originals originals;
   size_t segment_slots;  // 0: no segments.
+
+  friend std::ostream& operator<<(std::ostream& out, const PurgeCase& of) {
+    return out << of.name;
+  }
 };
 
 class PurgeTest : public ::testing::TestWithParam<PurgeCase>,
@@ -136,7 +142,19 @@ class PurgeTest : public ::testing::TestWithParam<PurgeCase>,
     EXPECT_THAT(
         quantizer.Encode(written.vector, absl::MakeSpan(code), &scalars),
         IsOk());
-    add({reinterpret_cast<const char*>(code.data()), code.size()});
+    const auto add_bytes = [&add](const std::vector<uint8_t>& bytes) {
+      add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    };
+    add_bytes(code);
+    if (GetParam().segment_slots != 0) {
+      const ScanLayout layout(quantizer.params());
+      std::vector<uint8_t> prefix(layout.prefix_size(1));
+      std::vector<uint8_t> rest(layout.rest_size(1));
+      std::vector<uint8_t> low(layout.low_size(1));
+      StoreCode(layout, code, 0, {prefix.data(), rest.data(), low.data()});
+      add_bytes(rest);
+      add_bytes(low);
+    }
     return traces;
   }
 
