@@ -170,7 +170,8 @@ float CodeSearch::Threshold(size_t keep) {
     const std::vector<float>& scores = memory_.shares[i].scores;
     ranked.insert(ranked.end(), scores.begin(), scores.end());
   }
-  return ranked.size() <= keep ? kLeast : NthLargest(keep, absl::MakeSpan(ranked));
+  return ranked.size() <= keep ? kLeast
+                               : NthLargest(keep, absl::MakeSpan(ranked));
 }
 
 namespace {
