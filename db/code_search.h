@@ -19,10 +19,7 @@
 namespace corkscrew {
 
 // The memory of a search, to be used again by the next one of the same thread.
-class CodeSearchMemory {
- private:
-  friend class CodeSearch;
-
+struct CodeSearchMemory {
   // The slots of one thread, and what it has kept of them.
   struct Share {
     std::vector<ScanRun> runs;

@@ -311,7 +311,7 @@ struct FileList {
 
 rocksdb::Status ReadFileList(rocksdb::Env& env, const std::string& path,
                              FileList* list) {
-  const rocksdb::Status read =
+  rocksdb::Status read =
       rocksdb::ReadFileToString(&env, path + "/CURRENT", &list->current);
   if (!read.ok()) return read;
   return env.GetFileSize(
@@ -385,7 +385,7 @@ class Store::Secondary {
     const std::string no_directory = "/dev/null/corkscrewdb";
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
-    const rocksdb::Status status = rocksdb::DB::OpenAsSecondary(
+    rocksdb::Status status = rocksdb::DB::OpenAsSecondary(
         options_, path_, no_directory, families_, &handles, &db);
     if (!status.ok()) return status;
     auto opened = std::make_shared<Opened>();

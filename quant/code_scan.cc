@@ -82,8 +82,8 @@ CodeScan::Tables::Tables(const QuantizerParams& params) : layout(params) {
 
 CodeScan::CodeScan(const Quantizer& quantizer) : tables_(quantizer.params()) {}
 
-ScanQuery CodeScan::Prepare(const PreparedQuery& prepared) const {
-  const PreparedQuery::Rep& from = prepared.rep();
+ScanQuery CodeScan::Prepare(const PreparedQuery& query) const {
+  const PreparedQuery::Rep& from = query.rep();
   const ScanLayout& layout = tables_.layout;
   // Kernels read whole vectors, at any position of a row.
   const size_t stride = hwy::RoundUpTo(layout.plane_bytes, 64) + 64;
@@ -96,9 +96,9 @@ ScanQuery CodeScan::Prepare(const PreparedQuery& prepared) const {
   const size_t before = table_bytes + shared_bytes;
   const size_t total = before + arranged * (layout.has_sketch ? 2 : 1);
 
-  ScanQuery query;
-  query.memory = hwy::AllocateAligned<uint8_t>(total);
-  uint8_t* at = query.memory.get();
+  ScanQuery scan;
+  scan.memory = hwy::AllocateAligned<uint8_t>(total);
+  uint8_t* at = scan.memory.get();
   std::fill(at + before, at + total, uint8_t{0});
   const auto take = [&at](size_t bytes) {
     uint8_t* const start = at;
@@ -112,39 +112,39 @@ ScanQuery CodeScan::Prepare(const PreparedQuery& prepared) const {
     auto* const by_bit = reinterpret_cast<int8_t*>(take(8 * stride));
     return Arrange({integers.wide.get(), layout.dim}, stride, plain, by_bit);
   };
-  query.levels = arrange(from.integers);
-  if (layout.has_sketch) query.sketch = arrange(from.sketch);
+  scan.levels = arrange(from.integers);
+  if (layout.has_sketch) scan.sketch = arrange(from.sketch);
 
   const size_t prefix_dim = std::min(layout.dim, 8 * layout.prefix_bytes);
   const absl::Span<const int16_t> prefix(from.integers.wide.get(), prefix_dim);
   const int32_t prefix_total = Total(prefix);
   for (const int16_t value : prefix) {
-    query.prefix_magnitude += std::abs(int{value});
+    scan.prefix_magnitude += std::abs(int{value});
   }
-  query.rest = query.levels;
-  query.rest.by_bit += layout.prefix_bytes;
-  query.rest.in_order += 8 * layout.prefix_bytes;
-  query.rest.total -= prefix_total;
-  query.prefix_tables = tables;
-  query.prefix_offset =
-      2 * HWY_DYNAMIC_DISPATCH(FillPrefixTables)(query.levels.in_order,
+  scan.rest = scan.levels;
+  scan.rest.by_bit += layout.prefix_bytes;
+  scan.rest.in_order += 8 * layout.prefix_bytes;
+  scan.rest.total -= prefix_total;
+  scan.prefix_tables = tables;
+  scan.prefix_offset =
+      2 * HWY_DYNAMIC_DISPATCH(FillPrefixTables)(scan.levels.in_order,
                                                  layout.prefix_bytes, tables) +
       prefix_total;
-  query.shared_tables = shared_tables;
-  query.shared_excess = HWY_DYNAMIC_DISPATCH(FillSharedTables)(
-      query.levels.in_order, layout.prefix_bytes, shared_tables);
+  scan.shared_tables = shared_tables;
+  scan.shared_excess = HWY_DYNAMIC_DISPATCH(FillSharedTables)(
+      scan.levels.in_order, layout.prefix_bytes, shared_tables);
 
   const auto dim = static_cast<double>(layout.dim);
-  query.sign_units.query = from.units.dot;
-  query.sign_units.level = static_cast<float>(
+  scan.sign_units.query = from.units.dot;
+  scan.sign_units.level = static_cast<float>(
       (static_cast<double>(MakeCodebook(1, 1).unit) * 0x1p-23) /
       std::sqrt(dim));
-  query.sign_units.norm2 = from.units.norm2;
-  query.prefix_units = query.sign_units;
-  query.prefix_units.query =
+  scan.sign_units.norm2 = from.units.norm2;
+  scan.prefix_units = scan.sign_units;
+  scan.prefix_units.query =
       static_cast<float>((static_cast<double>(from.units.dot) * dim) /
                          static_cast<double>(prefix_dim));
-  return query;
+  return scan;
 }
 
 void CodeScan::PrefixSums(const ScanQuery& query, const uint8_t* prefix,
