@@ -49,7 +49,7 @@ void LogState(DbState state, absl::string_view reason, JsonLog& log) {
 }  // namespace
 
 absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
-                       JsonLog& log, std::function<absl::Time()> now,
+                       JsonLog& log, const std::function<absl::Time()>& now,
                        const std::function<std::string()>& wait_for_stop) {
   ServerOptions server_options;
   server_options.addresses = options.listen;
@@ -94,7 +94,7 @@ absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
   log.Info("draining", {{"reason", reason}});
   server->Drain(now() + kDrainTime);
   server.reset();
-  const absl::Status closed = db->Close();
+  absl::Status closed = db->Close();
   if (closed.ok()) log.Info("stopped");
   return closed;
 }

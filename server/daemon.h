@@ -39,7 +39,7 @@ inline constexpr absl::Duration kDrainTime = absl::Seconds(20);
 // when it does again.
 //   or an error of ReadTokenFile(), Db::Open(), Serve() or Db::Close()
 absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
-                       JsonLog& log, std::function<absl::Time()> now,
+                       JsonLog& log, const std::function<absl::Time()>& now,
                        const std::function<std::string()>& wait_for_stop);
 
 }  // namespace corkscrew
