@@ -68,11 +68,11 @@ WriteGuard::WriteGuard(const Environment& environment, absl::string_view path,
 
 absl::Status WriteGuard::Admit(size_t bytes, absl::Time now) {
   no_memory_ = false;
-  if (const absl::Status status = state_.Check();
+  if (absl::Status status = state_.Check();
       absl::IsFailedPrecondition(status)) {
     return status;
   }
-  const absl::Status space = disk_.Check(bytes, now);
+  absl::Status space = disk_.Check(bytes, now);
   if (!space.ok()) {
     state_.SetLowSpace(space.message());
     return space;
@@ -113,7 +113,7 @@ void WriteGuard::Failed(const absl::Status& why) {
 }
 
 WriteState::Snapshot WriteGuard::Look() {
-  const WriteState::Snapshot now = state_.snapshot();
+  WriteState::Snapshot now = state_.snapshot();
   if (now.state != DbState::kLowSpace) return now;
   const absl::StatusOr<uint64_t> free = files_.FreeSpace(path_);
   if (!free.ok() || *free < low_space_bytes_) return now;
