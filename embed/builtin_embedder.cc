@@ -108,7 +108,7 @@ void Normalize(float* vector) {
   }
 }
 
-class HashingEmbedder : public Embedder {
+class HashingEmbedder final : public Embedder {
  public:
   HashingEmbedder() {
     SpaceContent content;

@@ -127,7 +127,7 @@ void FaultyDatabase::Kill() {
 
 absl::Status FaultyDatabase::Close() {
   if (db_ == nullptr) return absl::OkStatus();
-  const absl::Status status = db_->Close();
+  absl::Status status = db_->Close();
   Tell(absl::StrCat("close: ", status.ToString()));
   db_.reset();
   engine_.reset();
