@@ -67,12 +67,14 @@ absl::Status Write(const std::string& dir, const std::string& name, int count,
     client.timeout = absl::Minutes(2);
     CORKSCREW_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
                                corkscrew::OpenOrConnect(dir, {}, client));
-    CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> notes,
-                               db->OpenCollection("notes"));
+    // Unavailable: the node went away; once more.
+    const auto notes = db->OpenCollection("notes");
+    if (absl::IsUnavailable(notes.status())) continue;
+    CORKSCREW_RETURN_IF_ERROR(notes.status());
     for (; i < count; ++i) {
       const std::string id = absl::StrCat(name, "/", i);
-      const absl::Status put = PutOne(*notes, id);
-      if (absl::IsUnavailable(put)) break;  // The node went away: once more.
+      const absl::Status put = PutOne(**notes, id);
+      if (absl::IsUnavailable(put)) break;
       CORKSCREW_RETURN_IF_ERROR(put);
       if (print) {
         std::printf("%s\n", id.c_str());
