@@ -26,10 +26,10 @@ constexpr uint64_t kMaxFileBytes = uint64_t{32} << 30;
 
 // With read(), not a mapping: a file that shrinks or changes meanwhile is at
 // worst an error, never a SIGBUS.
-absl::StatusOr<std::string> ReadModelFile(absl::string_view name) {
-  const std::string path(name);
+absl::StatusOr<std::string> ReadModelFile(absl::string_view path) {
+  const std::string name(path);
   // O_NONBLOCK: a FIFO in the folder must not hang the caller.
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int file = open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) return absl::ErrnoToStatus(errno, path);
   const auto close_file = absl::MakeCleanup([file] { close(file); });
   struct stat info = {};
