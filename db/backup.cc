@@ -346,7 +346,7 @@ absl::StatusOr<BackupInfo> TakeBackup(Engine& engine,
   const std::string stage = absl::StrCat(engine.path(), "/", kStage);
   CORKSCREW_RETURN_IF_ERROR(RemoveStagedBackup(files, engine.path()));
   CORKSCREW_RETURN_IF_ERROR(files.MakeDirectory(stage));
-  const absl::StatusOr<BackupInfo> info =
+  absl::StatusOr<BackupInfo> info =
       FillGeneration(engine, stage, *repository, options, call);
   const absl::Status removed = RemoveTree(files, stage);
   if (!info.ok()) return Named(absl::StrCat("backup ", path), info.status());
