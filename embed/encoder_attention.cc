@@ -233,7 +233,8 @@ void AttentionStep::Run(const EncoderBatch& batch, float* x) const {
 const float* RopeTables::Table(double base, size_t head_width, size_t tokens) {
   std::vector<float>& table = tables_[{base, head_width}];
   while (table.size() < tokens * head_width) {
-    const auto position = static_cast<double>(table.size() / head_width);
+    const size_t row = table.size() / head_width;
+    const auto position = static_cast<double>(row);
     for (size_t i = 0; i < head_width / 2; ++i) {
       const double angle =
           position * std::pow(base, -2.0 * static_cast<double>(i) /
