@@ -1,7 +1,8 @@
 // How writes use processor and disk. Prints one table.
 //
-//   write_bench DIR [RECORDS]   DIR must not exist; 100000 records of 384
-//   coordinates with an id of 8 bytes and a text of 60
+//   write_bench DIR [RECORDS [PART]]   DIR must not exist; 100000 records of
+//   384 coordinates with an id of 8 bytes and a text of 60. PART is one of
+//   writers, float32, bfloat16, codes; without it all are measured
 //   write_bench --memory MIB DIR [RECORDS]   1000000 records in puts of 256
 //   with a memory budget: what the process and DbStats::memory say of memory
 //
@@ -15,7 +16,8 @@
 //                               until the store has settled
 //   bytes written               to files, per byte of ids, texts and vectors,
 //                               in these puts, and which files they went to
-//   disk                        after that, per byte of raw float32 vectors
+//   disk                        after that, per byte of raw float32 vectors,
+//                               and in how many segments
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -302,14 +304,17 @@ void Settle(const std::string& dir, absl::string_view name,
   }
   Row(absl::StrCat(name, ", disk"), static_cast<double>(disk) / 1e6, "MB");
   std::array<double, kFileKinds> share = {};
+  size_t segments = 0;
   for (const auto& file : std::filesystem::recursive_directory_iterator(dir)) {
     if (!file.is_regular_file()) continue;
     share[KindOf(file.path().string())] +=
         static_cast<double>(file.file_size());
+    segments += file.path().extension() == ".seg";
   }
   for (size_t kind = 0; kind < kFileKinds; ++kind) {
     Row(absl::StrCat("  ", kKindNames[kind]), share[kind] / 1e6, "MB");
   }
+  Row("  files of segments", static_cast<double>(segments), "");
   Row(absl::StrCat(name, ", disk per byte of raw vectors"),
       static_cast<double>(disk) / (n * kDim * sizeof(float)), "");
 }
@@ -360,19 +365,29 @@ void Memory(const std::string& dir, size_t budget_mib, size_t count) {
   if (!db->Close().ok()) Fail("close");
 }
 
-void Run(const std::string& dir, size_t count) {
+// `part` is one of those above; empty: all.
+void Run(const std::string& dir, size_t count, absl::string_view part) {
+  const auto wanted = [part](absl::string_view name) {
+    return part.empty() || part == name;
+  };
   if (mkdir(dir.c_str(), 0700) != 0) Fail("mkdir " + dir);
-  {
+  if (wanted("writers")) {
     auto db = OrFail(Db::Open(dir + "/writers"));
     SinglePuts(*db, dir);
     ManyWriters(*db);
     Relaxed(*db);
   }
-  Settle(dir + "/float32", "float32", {.dim = kDim}, count);
-  Settle(dir + "/bfloat16", "bfloat16",
-         {.dim = kDim, .originals = Originals::kBFloat16}, count);
-  Settle(dir + "/codes_only", "codes only, 3 bits",
-         {.dim = kDim, .bits = 3, .originals = Originals::kCodesOnly}, count);
+  if (wanted("float32")) {
+    Settle(dir + "/float32", "float32", {.dim = kDim}, count);
+  }
+  if (wanted("bfloat16")) {
+    Settle(dir + "/bfloat16", "bfloat16",
+           {.dim = kDim, .originals = Originals::kBFloat16}, count);
+  }
+  if (wanted("codes")) {
+    Settle(dir + "/codes", "codes only, 3 bits",
+           {.dim = kDim, .bits = 3, .originals = Originals::kCodesOnly}, count);
+  }
 }
 
 }  // namespace
@@ -384,17 +399,20 @@ int main(int argc, char** argv) {
                       absl::SimpleAtoi(argv[2], &budget);
   const int first = memory ? 3 : 1;
   size_t records = memory ? 1'000'000 : 100'000;
-  if (argc <= first || argc > first + 2 ||
-      (argc == first + 2 && !absl::SimpleAtoi(argv[first + 1], &records))) {
+  const absl::string_view part = argc == 4 && !memory ? argv[3] : "";
+  const bool known = part.empty() || part == "writers" || part == "float32" ||
+                     part == "bfloat16" || part == "codes";
+  if (argc <= first || argc > first + 2 + (memory ? 0 : 1) || !known ||
+      (argc >= first + 2 && !absl::SimpleAtoi(argv[first + 1], &records))) {
     std::fprintf(stderr,
-                 "usage: write_bench DIR [RECORDS]\n"
+                 "usage: write_bench DIR [RECORDS [PART]]\n"
                  "       write_bench --memory MIB DIR [RECORDS]\n");
     return 2;
   }
   if (memory) {
     corkscrew::Memory(argv[first], budget, records);
   } else {
-    corkscrew::Run(argv[first], records);
+    corkscrew::Run(argv[first], records, part);
   }
   return 0;
 }

@@ -8,13 +8,21 @@ namespace {
 
 // A live segment is written anew when one of so many of its slots has died.
 constexpr size_t kDeadPart = 8;
-// So many segments of a class stay beside each other.
-constexpr size_t kOfClass = 3;
+// So many segments of a class stay beside each other: few of those that cost
+// little to copy, and of the others as many as make a segment of full size with
+// the next one, so that each slot is copied once on its way there.
+constexpr size_t kFewOfClass = 3;
+constexpr size_t kManyOfClass = 7;
+constexpr size_t kFewUpTo = 2048;  // Slots.
 // What is made of small ones may have so many times the usual slots.
 constexpr size_t kMostSegments = 2;
 
 // Sizes up to four times as large are of one class.
 int ClassOf(size_t slots) { return std::bit_width(slots / 64) / 2; }
+
+size_t MostOf(int c) {
+  return c < ClassOf(kFewUpTo) ? kFewOfClass : kManyOfClass;
+}
 
 class Planner {
  public:
@@ -61,12 +69,16 @@ class Planner {
     }
   }
 
-  // Written segments of this kind, not chosen, up to a class; smallest first.
-  std::vector<size_t> Small(bool live, int to_class) const {
+  // Nothing is won by making it larger.
+  bool IsFull(size_t slots) const { return slots >= segment_slots_ / 4 * 3; }
+
+  // Written segments of this kind, not chosen, not full, up to a class;
+  // smallest first. As many as can be made one with `made` slots.
+  std::vector<size_t> Small(bool live, int to_class, size_t made) const {
     std::vector<size_t> small;
     for (size_t i = 0; i < blocks_.size(); ++i) {
       if (blocks_[i].written && blocks_[i].live == live &&
-          ClassOf(blocks_[i].slots) <= to_class &&
+          ClassOf(blocks_[i].slots) <= to_class && !IsFull(blocks_[i].slots) &&
           std::find(chosen_.begin(), chosen_.end(), i) == chosen_.end()) {
         small.push_back(i);
       }
@@ -74,6 +86,12 @@ class Planner {
     std::stable_sort(small.begin(), small.end(), [this](size_t a, size_t b) {
       return blocks_[a].slots < blocks_[b].slots;
     });
+    size_t sum = Sum(small);
+    while (!small.empty() &&
+           (made + sum > kMostSegments * segment_slots_ || sum > along_)) {
+      sum -= blocks_[small.back()].slots;
+      small.pop_back();
+    }
     return small;
   }
 
@@ -85,11 +103,12 @@ class Planner {
 
   // `made` is the size of the segment of this kind that is made.
   void TakeAlong(bool live, const size_t* made) {
-    while (true) {
-      const std::vector<size_t> small = Small(live, ClassOf(*made));
+    while (!IsFull(*made)) {
+      const int c = ClassOf(*made);
+      const std::vector<size_t> small = Small(live, c, *made);
       const size_t sum = Sum(small);
-      if (small.size() < kOfClass ||
-          *made + sum > kMostSegments * segment_slots_ || sum > along_) {
+      if (small.empty() ||
+          (small.size() < MostOf(c) && *made + sum < segment_slots_)) {
         return;
       }
       along_ -= sum;
@@ -99,10 +118,8 @@ class Planner {
 
   void MergeSmall(bool live) {
     for (int c = 0; c <= ClassOf(segment_slots_); ++c) {
-      std::vector<size_t> small = Small(live, c);
-      const size_t most = std::min(kMostSegments * segment_slots_, along_);
-      while (small.size() > kOfClass && Sum(small) > most) small.pop_back();
-      if (small.size() <= kOfClass) continue;
+      const std::vector<size_t> small = Small(live, c, 0);
+      if (small.size() <= MostOf(c)) continue;
       for (const size_t i : small) Take(i);
       return;
     }

@@ -23,8 +23,10 @@ struct BlockSize {
 // live segments of which an eighth has died, or that are damaged; else small
 // segments of about the same size. Small ones of the size of what is made are
 // taken along, so that there are few of them and each slot is copied few times:
-// three of a size stay, a fourth makes one of them. Nothing grows past twice
-// `segment_slots` by that; `most_along` is how many slots may be taken along.
+// of tiny ones three of a size stay and a fourth makes one of them, of others
+// seven and the eighth, or as many as fill a segment. A full one is not copied
+// again, and nothing grows past twice `segment_slots`. `most_along` is how many
+// slots may be taken along.
 std::vector<size_t> PlanCompaction(absl::Span<const BlockSize> blocks,
                                    size_t segment_slots, size_t most_along);
 

@@ -32,17 +32,64 @@ TEST(CompactionPlanTest, WritesAllThatIsNotWritten) {
       ElementsAre(1, 2));
 }
 
-TEST(CompactionPlanTest, TakesThreeOfASizeAlong) {
+TEST(CompactionPlanTest, TakesThreeTinyOnesOfASizeAlong) {
   EXPECT_THAT(
-      PlanCompaction({Live(2000), Live(2000), Sealed(2000)}, kSegment, kAny),
+      PlanCompaction({Live(500), Live(500), Sealed(500)}, kSegment, kAny),
       ElementsAre(2));
-  EXPECT_THAT(PlanCompaction({Live(2000), Live(1500), Live(2000), Live(15'000),
-                              Sealed(2000)},
-                             kSegment, kAny),
+  EXPECT_THAT(PlanCompaction(
+                  {Live(500), Live(300), Live(500), Live(15'000), Sealed(500)},
+                  kSegment, kAny),
               ElementsAre(0, 1, 2, 4));
-  EXPECT_THAT(PlanCompaction({Live(2000), Live(1500), Live(2000), Sealed(2000)},
-                             kSegment, /*most_along=*/5000),
+  EXPECT_THAT(PlanCompaction({Live(500), Live(300), Live(500), Sealed(500)},
+                             kSegment, /*most_along=*/700),
               ElementsAre(3));
+}
+
+// Eight blocks of what a growing one has when it is sealed fill a segment.
+TEST(CompactionPlanTest, LetsSevenWaitForTheEighth) {
+  std::vector<BlockSize> blocks(6, Live(2048));
+  blocks.push_back(Sealed(2048));
+  EXPECT_THAT(PlanCompaction(blocks, kSegment, kAny), ElementsAre(6));
+  blocks.push_back(Live(2048));
+  EXPECT_THAT(PlanCompaction(blocks, kSegment, kAny),
+              ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(
+      PlanCompaction({Live(7000), Live(7000), Sealed(2048)}, kSegment, kAny),
+      ElementsAre(0, 1, 2))
+      << "they fill a segment";
+}
+
+TEST(CompactionPlanTest, DoesNotCopyAFullSegmentAgain) {
+  EXPECT_THAT(
+      PlanCompaction(std::vector<BlockSize>(20, Live(16'384)), kSegment, kAny),
+      IsEmpty());
+  std::vector<BlockSize> blocks(7, Live(2048));
+  blocks.push_back(Live(16'384));
+  blocks.push_back(Sealed(2048));
+  EXPECT_THAT(PlanCompaction(blocks, kSegment, kAny),
+              ElementsAre(0, 1, 2, 3, 4, 5, 6, 8));
+}
+
+TEST(CompactionPlanTest, CopiesEachSlotOnceWhileManyComeIn) {
+  std::vector<BlockSize> blocks;
+  size_t made = 0;
+  constexpr size_t kBlocks = 480;
+  for (size_t i = 0; i < kBlocks; ++i) {
+    blocks.push_back(Sealed(2048));
+    while (true) {
+      const std::vector<size_t> plan = PlanCompaction(blocks, kSegment, kAny);
+      if (plan.empty()) break;
+      size_t slots = 0;
+      for (size_t j = plan.size(); j-- > 0;) {
+        slots += blocks[plan[j]].slots;
+        blocks.erase(blocks.begin() + static_cast<ptrdiff_t>(plan[j]));
+      }
+      made += slots;
+      blocks.push_back(Live(slots));
+    }
+  }
+  EXPECT_LE(made, 2 * kBlocks * 2048);
+  EXPECT_EQ(blocks.size(), kBlocks / 8);
 }
 
 TEST(CompactionPlanTest, WritesLiveSegmentsAnewWhenAnEighthHasDied) {
@@ -94,7 +141,8 @@ TEST(CompactionPlanTest, KeepsFewSegmentsAndCopiesLittle) {
         if (dead > 0) blocks.push_back(History(dead));
       }
     }
-    EXPECT_LE(blocks.size(), 2 * (3 * 5 + 2 * sealed / kSegment + 1)) << seed;
+    EXPECT_LE(blocks.size(), 2 * (3 * 3 + 7 * 2 + 2 * sealed / kSegment + 1))
+        << seed;
     // Tiny ones are copied more often until there are some hundred.
     EXPECT_LE(copied, (seed % 2 == 0 ? 16 : 64) * sealed) << seed;
   }
