@@ -242,6 +242,7 @@ absl::StatusOr<BackupInfo> FillGeneration(Engine& engine,
     CORKSCREW_RETURN_IF_ERROR(progress.Add(file.bytes));
   }
   info.generation = generations.empty() ? 1 : generations.back() + 1;
+  manifest.generation = info.generation;
   CORKSCREW_RETURN_IF_ERROR(repository.Push(GenerationName(info.generation),
                                             EncodeManifest(manifest)));
   info.content = ContentOf(manifest);
@@ -387,6 +388,11 @@ absl::StatusOr<BackupManifest> PullManifest(BackupStore& repository,
   if (!bytes.ok()) return Named(name, bytes.status());
   absl::StatusOr<BackupManifest> manifest = DecodeManifest(*bytes);
   if (!manifest.ok()) return Named(name, manifest.status());
+  if (manifest->generation != *generation) {
+    return absl::DataLossError(absl::StrCat(
+        name, " holds the manifest of generation ", manifest->generation,
+        ", want ", *generation, "; objects of the repository were exchanged"));
+  }
   return manifest;
 }
 
@@ -402,6 +408,11 @@ absl::StatusOr<BackupManifest> ReadSnapshotManifest(
   CORKSCREW_RETURN_IF_ERROR(bytes.status());
   absl::StatusOr<BackupManifest> manifest = DecodeManifest(*bytes);
   if (!manifest.ok()) return Named(path, manifest.status());
+  if (manifest->generation != 0) {
+    return absl::DataLossError(absl::StrCat(
+        path, " holds the manifest of generation ", manifest->generation,
+        " of a repository, want a snapshot"));
+  }
   return manifest;
 }
 

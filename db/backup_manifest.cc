@@ -25,7 +25,7 @@ namespace corkscrew {
 namespace {
 
 constexpr absl::string_view kMagic = "csdb:bkp";
-constexpr uint8_t kForm = 1;
+constexpr uint8_t kForm = 2;
 
 void Append(const Uuid& uuid, std::string* out) {
   AppendBytes(BytesOf(uuid.bytes), out);
@@ -148,6 +148,7 @@ bool IsStoreFileName(absl::string_view name) {
 std::string EncodeManifest(const BackupManifest& manifest) {
   std::string out(kMagic);
   AppendBig(kForm, &out);
+  AppendBig(manifest.generation, &out);
   Append(manifest.uuid, &out);
   Append(manifest.replica, &out);
   AppendBig(manifest.incarnation, &out);
@@ -208,12 +209,14 @@ absl::StatusOr<BackupManifest> DecodeManifest(absl::string_view bytes) {
   if (!cursor.ReadBig(&form)) return Malformed("it is cut off");
   if (form != kForm) {
     return absl::FailedPreconditionError(
-        absl::StrCat("manifest has form ", form, ", this build knows ", kForm));
+        absl::StrCat("manifest has form ", form, ", this build knows ", kForm,
+                     "; use the build that wrote it, or take a new backup"));
   }
   constexpr size_t kFormatBytes = 28;
   absl::string_view format;
   uint64_t wall_ms;
-  if (!Read(cursor, &manifest.uuid) || !Read(cursor, &manifest.replica) ||
+  if (!cursor.ReadBig(&manifest.generation) || !Read(cursor, &manifest.uuid) ||
+      !Read(cursor, &manifest.replica) ||
       !cursor.ReadBig(&manifest.incarnation) ||
       !cursor.ReadBytes(kFormatBytes, &format) || !cursor.ReadBig(&wall_ms)) {
     return Malformed("its head is malformed");

@@ -49,6 +49,7 @@ struct BackupManifest {
     friend bool operator==(const File&, const File&) = default;
   };
 
+  uint64_t generation = 0;  // Its own number; 0: a snapshot.
   Uuid uuid = {};
   Uuid replica = {};
   uint64_t incarnation = 0;
@@ -68,8 +69,10 @@ inline constexpr size_t kMaxManifestBytes = size_t{256} << 20;
 
 std::string EncodeManifest(const BackupManifest& manifest);
 
-// DataLoss for bytes that the encoder can not have written: a wrong hash, names
-// of files that a store does not have, a missing or repeated one.
+//   DataLoss            bytes that the encoder can not have written: a wrong
+//                       hash, names of files that a store does not have, a
+//                       missing or repeated one
+//   FailedPrecondition  another form, of an older or newer build
 absl::StatusOr<BackupManifest> DecodeManifest(absl::string_view bytes);
 
 // Whether a store has files of this name: NNNNNN.sst, NNNNNN.log,

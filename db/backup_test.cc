@@ -194,6 +194,32 @@ TEST_F(BackupTest, GenerationsShareFilesAndEachComesBack) {
   }
 }
 
+TEST_F(BackupTest, AGenerationUnderTheNumberOfAnotherIsRefused) {
+  for (uint64_t generation = 1; generation <= 2; ++generation) {
+    ASSERT_THAT(Put(*db_, absl::StrCat("g", generation), generation), IsOk());
+    ASSERT_THAT(db_->Backup(repository_), IsOk());
+  }
+  const auto store = DirectoryBackupStore(repository_);
+  const auto first = store->Pull(GenerationName(1), kMaxManifestBytes);
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(store->Push(GenerationName(2), *first), IsOk());
+  EXPECT_THAT(VerifyBackup(*store, 1), IsOk());
+  for (const absl::Status& status :
+       {VerifyBackup(*store, 2).status(), ListBackups(*store).status(),
+        RestoreBackup(*store, 2, Sub("copy")).status()}) {
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    EXPECT_THAT(status.message(),
+                HasSubstr("manifest of generation 1, want 2"));
+  }
+  EXPECT_FALSE(fs::exists(Sub("copy")));
+  // Nor is it a snapshot.
+  ASSERT_THAT(db_->Snapshot(Sub("snapshot")), IsOk());
+  std::ofstream(Sub("snapshot") + "/SNAPSHOT", std::ios::binary) << *first;
+  const absl::Status status = VerifySnapshot(Sub("snapshot")).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("generation 1"));
+}
+
 TEST_F(BackupTest, ABackupWithoutChangesCopiesAlmostNothing) {
   const auto first = db_->Backup(repository_);
   ASSERT_THAT(first, IsOk());

@@ -230,6 +230,7 @@ std::string ExampleLogSegment(const std::string& vector,
 BackupManifest ExampleManifest() {
   BackupManifest manifest;
   manifest.uuid = Replica();
+  manifest.generation = 3;
   manifest.replica = Replica();
   manifest.incarnation = kIncarnation;
   manifest.wall_ms = 1700000000000;
