@@ -17,6 +17,7 @@
 #include "base/cursor.h"
 #include "corkscrew/limits.h"
 #include "db/encode.h"
+#include "db/packed_vector.h"
 #include "quant/rescore.h"
 
 namespace corkscrew {
@@ -72,7 +73,7 @@ absl::StatusOr<Body> DecodeBody(absl::string_view key,
   uint32_t vector_size, metadata_size, text_size;
   if (!cursor.ReadBig(&kind) || kind < 1 ||
       kind > static_cast<uint8_t>(OpKind::kPurge) || !cursor.ReadBig(&form) ||
-      form > static_cast<uint8_t>(VectorForm::kCode) ||
+      form > static_cast<uint8_t>(VectorForm::kPacked) ||
       !cursor.ReadBig(&wall_ms) || !cursor.ReadBig(&body.expires_ms) ||
       !cursor.ReadBig(&vector_size) || vector_size > kMaxVectorBytes ||
       !cursor.ReadBig(&metadata_size) || metadata_size > kMaxMetadataBytes ||
@@ -115,7 +116,19 @@ std::string FloatsToBFloat16Bytes(absl::Span<const float> vector,
                      row.size() * sizeof(uint16_t));
 }
 
+Sha256Digest VectorHash(VectorForm form, absl::string_view bytes) {
+  if (form != VectorForm::kPacked) return Sha256(bytes);
+  std::vector<float> vector(PackedDim(bytes));
+  // Of what was not packed no hash is right.
+  if (!UnpackVector(bytes, absl::MakeSpan(vector))) return {};
+  return Sha256({reinterpret_cast<const char*>(vector.data()),
+                 vector.size() * sizeof(float)});
+}
+
 bool ReadOriginal(const Body& body, absl::Span<float> vector) {
+  if (body.form == VectorForm::kPacked) {
+    return UnpackVector(body.vector, vector);
+  }
   if (body.form == VectorForm::kFloat32) {
     return BytesToFloats(body.vector, vector);
   }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/hash.h"
 #include "corkscrew/quantizer.h"
 #include "db/op.h"
 
@@ -20,10 +21,12 @@ namespace corkscrew {
 // How the vector of a body is stored. Part of the format.
 enum class VectorForm : uint8_t {
   kNone = 0,
-  kFloat32 = 1,  // The original: little-endian floats.
+  kFloat32 = 1,  // The original: little-endian floats. Where they can not be
+                 // packed.
   kBFloat16 =
-      2,      // The original, rounded: little-endian upper halves of floats.
-  kCode = 3,  // Canonical code, then norm and scale as little-endian floats.
+      2,        // The original, rounded: little-endian upper halves of floats.
+  kCode = 3,    // Canonical code, then norm and scale as little-endian floats.
+  kPacked = 4,  // The original, as PackVector() makes it.
 };
 
 // Borrows its parts.
@@ -61,6 +64,10 @@ std::string FloatsToBytes(absl::Span<const float> vector);
 // and writes their values to `rounded` [dim].
 std::string FloatsToBFloat16Bytes(absl::Span<const float> vector,
                                   absl::Span<float> rounded);
+// H(vector) of the content hash: of the bytes as stored, but of the floats
+// where they are packed, so that the hash does not depend on how a vector is
+// stored.
+Sha256Digest VectorHash(VectorForm form, absl::string_view bytes);
 // Reads the original of a body; false if it has none of that size.
 [[nodiscard]] bool ReadOriginal(const Body& body, absl::Span<float> vector);
 std::string CodeToBytes(absl::Span<const uint8_t> code, CodeScalars scalars);

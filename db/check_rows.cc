@@ -422,10 +422,11 @@ class RowChecker {
     }
     const auto origin = origins_.find(body_key.origin);
     if (origin == origins_.end()) return;  // Reported with the op.
-    const Hash16 hash = ContentHash(
-        collection.uuid, body_key.shard, op, origin->second.replica,
-        origin->second.incarnation, body_key.seq,
-        {Sha256(body->text), Sha256(body->metadata), Sha256(body->vector)});
+    const Hash16 hash =
+        ContentHash(collection.uuid, body_key.shard, op, origin->second.replica,
+                    origin->second.incarnation, body_key.seq,
+                    {Sha256(body->text), Sha256(body->metadata),
+                     VectorHash(body->form, body->vector)});
     if (hash != op.content_hash || body->kind != op.kind ||
         body->wall_ms != op.wall_ms || body->expires_ms != op.expires_ms) {
       Lost(BodyName(key), "K3",

@@ -250,7 +250,7 @@ class CollectionRepair {
       const absl::StatusOr<Body> body = DecodeBody(key, **value);
       if (body.ok() &&
           is_content(*body, {Sha256(body->text), Sha256(body->metadata),
-                             Sha256(body->vector)})) {
+                             VectorHash(body->form, body->vector)})) {
         CORKSCREW_RETURN_IF_ERROR(output_.Put(Family::kBodies, key, **value));
         return true;
       }

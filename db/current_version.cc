@@ -175,7 +175,7 @@ absl::Status CurrentVersions::ResolvePatch(const CollectionState& state,
     item->expires_ms = body.expires_ms;
     CORKSCREW_RETURN_IF_ERROR(ResolveVector(*index, body, item, parts));
     item->hashes.text = Sha256(item->text);
-    item->hashes.vector = Sha256(item->vector_bytes);
+    item->hashes.vector = VectorHash(item->form, item->vector_bytes);
   }
   for (const std::string& key : patch.remove) parts->metadata.erase(key);
   for (const auto& [key, value] : patch.set) parts->metadata[key] = value;

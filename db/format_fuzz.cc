@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -19,6 +20,7 @@
 #include "db/log_segment.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
+#include "db/packed_vector.h"
 #include "db/rows.h"
 
 namespace corkscrew {
@@ -81,6 +83,11 @@ void CheckBody(absl::string_view bytes) {
   (void)DecodeMetadata(body->metadata);
   std::array<float, 4> floats;
   (void)BytesToFloats(body->vector, absl::MakeSpan(floats));
+  std::vector<float> vector(PackedDim(body->vector));
+  if (UnpackVector(body->vector, absl::MakeSpan(vector))) {
+    std::string packed;
+    Require(PackVector(vector, &packed) && packed == body->vector);
+  }
 }
 
 // The same for all checksums of a segment of a log; what follows its blocks is

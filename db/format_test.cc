@@ -39,6 +39,7 @@
 #include "db/merge_order.h"
 #include "db/metadata_codec.h"
 #include "db/op.h"
+#include "db/packed_vector.h"
 #include "db/purge.h"
 #include "db/recovery.h"
 #include "db/retention.h"
@@ -229,8 +230,8 @@ std::string ExampleLogSegment(const std::string& vector,
 
 BackupManifest ExampleManifest() {
   BackupManifest manifest;
-  manifest.uuid = Replica();
   manifest.generation = 3;
+  manifest.uuid = Replica();
   manifest.replica = Replica();
   manifest.incarnation = kIncarnation;
   manifest.wall_ms = 1700000000000;
@@ -285,7 +286,15 @@ TEST(FormatTest, EveryVectorOfTheDocumentIsWhatTheCodeWrites) {
   std::vector<float> read(4);
   EXPECT_TRUE(ReadOriginal(rounded_body, absl::MakeSpan(read)));
   EXPECT_EQ(read, rounded);
+  const std::vector<float> for_packing = {1.0f, -0.5f, 1.0f / 3, 0.0f,
+                                          5.0f, 6.0f,  7.0f,     8.0f,
+                                          9.0f, 10.0f, 11.0f,    12.0f};
+  std::string packed;
+  EXPECT_TRUE(PackVector(for_packing, &packed));
+  EXPECT_EQ(VectorHash(VectorForm::kPacked, packed),
+            Sha256(FloatsToBytes(for_packing)));
   const std::map<std::string, std::string> written = {
+      {"packed_vector", packed},
       {"manifest", EncodeManifest(ExampleManifest())},
       {"log_segment", ExampleLogSegment(vector, metadata)},
       {"durable_mark", mark.substr(0, 53)},

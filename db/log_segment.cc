@@ -140,7 +140,7 @@ absl::Status ReadOp(Cursor& cursor, LoggedOp* op) {
   if (!op->has_content()) return absl::OkStatus();
   uint8_t form;
   if (!cursor.ReadBig(&form) || form == 0 ||
-      form > static_cast<uint8_t>(VectorForm::kCode) ||
+      form > static_cast<uint8_t>(VectorForm::kPacked) ||
       !ReadSized<uint32_t>(cursor, &op->vector) ||
       !ReadSized<uint32_t>(cursor, &op->metadata) ||
       !ReadSized<uint32_t>(cursor, &op->text)) {
@@ -207,9 +207,9 @@ class OpChecker {
 
 Hash16 HashOf(const Uuid& collection, const LoggedOp& op) {
   const PartHashes parts =
-      op.has_content()
-          ? PartHashes{Sha256(op.text), Sha256(op.metadata), Sha256(op.vector)}
-          : TombstoneHashes();
+      op.has_content() ? PartHashes{Sha256(op.text), Sha256(op.metadata),
+                                    VectorHash(op.form, op.vector)}
+                       : TombstoneHashes();
   return ContentHash(collection, op.shard, op.op, op.origin.replica,
                      op.origin.incarnation, op.seq, parts);
 }

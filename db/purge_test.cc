@@ -32,6 +32,7 @@
 #include "db/index.h"
 #include "db/keys.h"
 #include "db/notes_fixture.h"
+#include "db/packed_vector.h"
 #include "db/rows.h"
 #include "db/store.h"
 #include "gmock/gmock.h"
@@ -132,6 +133,9 @@ class PurgeTest : public ::testing::TestWithParam<PurgeCase>,
       for (std::string& run : Runs(bytes)) traces.push_back(std::move(run));
     };
     add(FloatsToBytes(written.vector));
+    std::string packed;
+    EXPECT_TRUE(PackVector(written.vector, &packed));
+    add(packed);
     std::vector<float> rounded(kDim);
     add(FloatsToBFloat16Bytes(written.vector, absl::MakeSpan(rounded)));
     add(FixedPointBytes(written.vector));

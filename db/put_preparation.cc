@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "db/body.h"
 #include "db/call_end.h"
 #include "db/metadata_codec.h"
+#include "db/packed_vector.h"
 #include "db/record_limits.h"
 
 namespace corkscrew {
@@ -232,6 +234,7 @@ absl::Status PutPreparation::Encode() {
         quantizer.Encode(vectors_[i], code, &item.scalars);
     if (!encoded.ok()) return ItemError(i, encoded);
     item.code = code;
+    std::optional<Sha256Digest> vector_hash;
     if (originals == Originals::kCodesOnly) {
       vector_records_[i] = CodeToBytes(code, item.scalars);
       item.form = VectorForm::kCode;
@@ -241,13 +244,19 @@ absl::Status PutPreparation::Encode() {
       item.original = vectors_[i];
       item.vector_bytes = vector_records_[i];
     } else {
-      item.form = VectorForm::kFloat32;
       item.original = vectors_[i];
       item.vector_bytes = {reinterpret_cast<const char*>(vectors_[i].data()),
                            vectors_[i].size() * sizeof(float)};
+      vector_hash = Sha256(item.vector_bytes);
+      item.form = VectorForm::kFloat32;
+      if (PackVector(vectors_[i], &vector_records_[i])) {
+        item.form = VectorForm::kPacked;
+        item.vector_bytes = vector_records_[i];
+      }
     }
+    if (!vector_hash.has_value()) vector_hash = Sha256(item.vector_bytes);
     item.hashes = {Sha256(item.text), Sha256(item.metadata_bytes),
-                   Sha256(item.vector_bytes)};
+                   *vector_hash};
   }
   return absl::OkStatus();
 }
