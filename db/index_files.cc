@@ -73,7 +73,8 @@ IndexFiles::IndexFiles(const IndexFilesContext* context,
       next_number_(catalogued.next_number),
       catalogued_(std::move(catalogued.segments)),
       catalogued_feed_(catalogued.feed),
-      sidecar_(std::move(catalogued.sidecar)) {}
+      sidecar_(std::move(catalogued.sidecar)),
+      malformed_(std::move(catalogued.malformed)) {}
 
 std::string IndexFiles::PathOf(const std::string& name) const {
   return absl::StrCat(context_.directory, "/", name);
@@ -235,6 +236,7 @@ absl::Status IndexFiles::WriteSlots(
 absl::Status IndexFiles::RemoveCatalogue() {
   RowsCommit rows;
   rows.collection = collection_;
+  rows.remove = malformed_;
   rows.remove.push_back(SegmentKey(collection_->number(), 0));
   for (const uint64_t old : catalogued_) {
     rows.remove.push_back(SegmentKey(collection_->number(), old));
@@ -242,6 +244,7 @@ absl::Status IndexFiles::RemoveCatalogue() {
   Commit commit{&rows};
   CORKSCREW_RETURN_IF_ERROR(context_.write(&commit));
   catalogued_.clear();
+  malformed_.clear();
   catalogued_feed_ = 0;
   sidecar_.clear();
   return absl::OkStatus();
@@ -294,6 +297,12 @@ absl::Status IndexFiles::WriteCatalogue(const Index& index) {
       AtomicWriteFile(*context_.files, PathOf(sidecar_name), {bytes}));
 
   rows.put.emplace_back(SegmentKey(number, 0), Encode(catalogue));
+  for (const std::string& key : malformed_) {
+    const bool is_written =
+        std::any_of(rows.put.begin(), rows.put.end(),
+                    [&](const auto& row) { return row.first == key; });
+    if (!is_written) rows.remove.push_back(key);
+  }
   for (const uint64_t old : catalogued_) {
     if (!named.contains(old)) {
       rows.remove.push_back(SegmentKey(number, old));
@@ -308,6 +317,7 @@ absl::Status IndexFiles::WriteCatalogue(const Index& index) {
   obsolete_.erase(sidecar_name);
   if (!sidecar_.empty()) obsolete_.insert(sidecar_);
   sidecar_ = sidecar_name;
+  malformed_.clear();
   catalogued_ = std::move(named);
   catalogued_feed_ = catalogue.covered.feed;
   // What can not be removed now is removed at the next open.

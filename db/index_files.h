@@ -57,6 +57,8 @@ struct CataloguedFiles {
   std::set<uint64_t> segments = {};
   uint64_t feed = 0;  // That they cover; 0: they could not be used.
   std::string sidecar = {};
+  // Keys of `s` rows that say nothing; removed when the catalogue is written.
+  std::vector<std::string> malformed = {};
 };
 
 // Thread-safe.
@@ -120,6 +122,7 @@ class IndexFiles {
   // Files that it does not name any more, or never did.
   std::set<std::string> obsolete_ ABSL_GUARDED_BY(mutex_);
   std::string sidecar_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> malformed_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace corkscrew

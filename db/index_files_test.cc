@@ -21,7 +21,9 @@
 #include "base/testing.h"
 #include "corkscrew/db.h"
 #include "db/invariants.h"
+#include "db/keys.h"
 #include "db/local_db.h"
+#include "db/store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -290,6 +292,35 @@ TEST_F(DamageTest, AnyFileMayBeMissingOrCutOrChangedOrOlder) {
   });
   EXPECT_FALSE(fs::exists(path() + "/segments/x.tmp"));
   EXPECT_FALSE(fs::exists(path() + "/segments/stray.seg"));
+}
+
+TEST_F(DamageTest, AnyRowOfTheCatalogueMayBeMalformed) {
+  std::vector<std::string> keys;
+  {
+    CopyDirectory(dir_.path() + "/good", path());
+    auto store = Store::Open(path() + "/store", {});
+    ASSERT_THAT(store, IsOk());
+    const auto it = (*store)->NewIterator(Family::kRows, "s", "t");
+    for (it->Seek("s"); it->valid(); it->Next()) keys.emplace_back(it->key());
+  }
+  ASSERT_GE(keys.size(), 3u);
+  keys.push_back(keys[1] + "?");
+  for (const std::string& key : keys) {
+    Check([&] {
+      auto store = Store::Open(path() + "/store", {});
+      ASSERT_THAT(store, IsOk());
+      WriteBatch batch = (*store)->NewBatch();
+      batch.Put(Family::kRows, key, "?");
+      ASSERT_THAT((*store)->Write(batch), IsOk());
+      ASSERT_THAT((*store)->Close(), IsOk());
+    });
+    // Once the index is written anew, nothing is left of it.
+    auto store = Store::Open(path() + "/store", {});
+    ASSERT_THAT(store, IsOk());
+    const auto row = (*store)->Get(Family::kRows, key);
+    ASSERT_THAT(row, IsOk());
+    EXPECT_NE(*row, "?");
+  }
 }
 
 TEST(IndexFilesTest, FilesOfADroppedCollectionGo) {

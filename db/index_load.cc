@@ -5,11 +5,15 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "db/index_blocks.h"
 #include "db/index_rebuild.h"
@@ -28,6 +32,15 @@ namespace {
 constexpr size_t kChunkOps = 256;
 constexpr size_t kMostSidecarBytes = size_t{1} << 32;
 
+// The number in the name of a file of segments of `collection`; 0: of none.
+uint64_t NumberOf(absl::string_view name, const Uuid& collection) {
+  uint64_t number = 0;
+  const bool is_one =
+      absl::ConsumePrefix(&name, absl::StrCat(collection.ToString(), "-")) &&
+      absl::SimpleHexAtoi(name.substr(0, name.find('.')), &number);
+  return is_one ? number : 0;
+}
+
 absl::Status Damaged(absl::string_view key, absl::string_view why) {
   return absl::DataLossError(
       absl::StrCat("row ", absl::BytesToHexString(key), " is damaged: ", why));
@@ -37,6 +50,7 @@ absl::Status Damaged(absl::string_view key, absl::string_view why) {
 struct Catalogue {
   std::optional<CatalogueRow> row;
   std::map<uint64_t, SegmentRow> segments;
+  std::vector<std::string> malformed;  // Keys of rows that say nothing.
 };
 
 class Loader {
@@ -53,6 +67,7 @@ class Loader {
   absl::StatusOr<CataloguedFiles> Run() {
     CataloguedFiles files;
     CORKSCREW_ASSIGN_OR_RETURN(const Catalogue catalogue, ReadCatalogue());
+    files.malformed = catalogue.malformed;
     if (catalogue.row.has_value()) {
       files.next_number = catalogue.row->next_number;
       if (catalogue.row->sidecar != 0) {
@@ -63,6 +78,14 @@ class Loader {
     for (const auto& [number, row] : catalogue.segments) {
       files.segments.insert(number);
       files.next_number = std::max(files.next_number, number + 1);
+    }
+    if (!files.malformed.empty()) {
+      // A row that would say it can not be read: no name is used twice.
+      const absl::StatusOr<std::vector<std::string>> names =
+          context_.files->List(context_.directory);
+      for (const std::string& name : names.value_or(std::vector<std::string>()))
+        files.next_number = std::max(
+            files.next_number, NumberOf(name, collection_.row().uuid) + 1);
     }
     std::vector<std::shared_ptr<Segment>> segments;
     uint64_t died_up_to = 0;
@@ -91,17 +114,22 @@ class Loader {
       uint32_t collection;
       uint64_t number;
       if (!ParseSegmentKey(it->key(), &collection, &number)) {
-        return Damaged(it->key(), "not a key of a segment");
-      }
-      if (number == 0) {
+        catalogue.malformed.emplace_back(it->key());
+      } else if (number == 0) {
         const absl::StatusOr<CatalogueRow> row =
             DecodeCatalogueRow(it->value());
-        if (!row.ok()) return Damaged(it->key(), row.status().message());
-        catalogue.row = *row;
+        if (row.ok()) {
+          catalogue.row = *row;
+        } else {
+          catalogue.malformed.emplace_back(it->key());
+        }
       } else {
         const absl::StatusOr<SegmentRow> row = DecodeSegmentRow(it->value());
-        if (!row.ok()) return Damaged(it->key(), row.status().message());
-        catalogue.segments[number] = *row;
+        if (row.ok()) {
+          catalogue.segments[number] = *row;
+        } else {
+          catalogue.malformed.emplace_back(it->key());
+        }
       }
     }
     CORKSCREW_RETURN_IF_ERROR(it->status());
@@ -113,8 +141,8 @@ class Loader {
   absl::Status MapSegments(const Catalogue& catalogue,
                            std::vector<std::shared_ptr<Segment>>* segments,
                            uint64_t* died_up_to) const {
-    if (!catalogue.row.has_value()) {
-      return absl::NotFoundError("no catalogue");
+    if (!catalogue.row.has_value() || !catalogue.malformed.empty()) {
+      return absl::NotFoundError("no catalogue, or not all of it");
     }
     CORKSCREW_RETURN_IF_ERROR(CheckPosition(catalogue.row->covered));
     const SegmentSpace space = SpaceOf(collection_.row());

@@ -16,8 +16,8 @@ namespace corkscrew {
 
 // Fills the empty index of `collection` and publishes it at the collection's
 // clock. Whatever is wrong with the segments (a missing, damaged, older or
-// foreign file, a catalogue that does not fit the feed) only means that the
-// bodies are read instead, with `threads` threads.
+// foreign file, a catalogue that is malformed or does not fit the feed) only
+// means that the bodies are read instead, with `threads` threads.
 //   DataLoss  a row or body of the store is damaged; names its key
 absl::StatusOr<CataloguedFiles> LoadIndex(const IndexFilesContext& context,
                                           size_t threads,
