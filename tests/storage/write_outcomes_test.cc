@@ -283,6 +283,51 @@ TEST_F(WriteOutcomesTest, ARelaxedWriteIsSyncedByTheNextSyncedOne) {
   EXPECT_TRUE(Has("last"));
 }
 
+// The unsynced end of the log is cut, zeroed or garbled. What is left of it is
+// a prefix of the writes, and a torn tail, never damage that keeps the database
+// closed.
+TEST_F(WriteOutcomesTest, APowerLossInRelaxedModeLeavesATornTailThatOpens) {
+  constexpr int kRounds = 40;
+  constexpr int kRelaxedPuts = 12;
+  const uint64_t seed = 5;
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  Random random(seed);
+  int torn_tails = 0;
+  int lost = 0;
+  std::vector<std::string> durable;
+  for (int round = 0; round < kRounds; ++round) {
+    durable.push_back(absl::StrCat("synced", round));
+    ASSERT_THAT(Put(durable.back()), IsOk());
+    std::vector<std::string> relaxed;
+    for (int i = 0; i < kRelaxedPuts; ++i) {
+      relaxed.push_back(absl::StrCat("relaxed", round, ".", i));
+      const std::string text(random.Next() % 3000, 't');
+      ASSERT_THAT(Put(relaxed.back(), Durability::kRelaxed, text), IsOk());
+    }
+    disk_.DieAt(disk_.calls() + 1);
+    db_.reset();
+    engine_.reset();
+    collection_.reset();
+    const std::string done = disk_.LosePower(&random);
+    SCOPED_TRACE(done);
+    ASSERT_NO_FATAL_FAILURE(Reopen());
+    torn_tails += db_->Stats()->recovery_dropped_bytes > 0;
+    for (const std::string& id : durable) ASSERT_TRUE(Has(id)) << id;
+    bool gone = false;
+    for (const std::string& id : relaxed) {
+      if (!Has(id)) {
+        gone = true;
+        continue;
+      }
+      ASSERT_FALSE(gone) << id << " is there, one before it is not";
+      durable.push_back(id);  // Recovered is durable.
+    }
+    lost += gone;
+  }
+  EXPECT_GE(torn_tails, 5);
+  EXPECT_GE(lost, torn_tails);
+}
+
 TEST_F(WriteOutcomesTest, ClosingSyncsRelaxedWrites) {
   ASSERT_THAT(Put("relaxed", Durability::kRelaxed), IsOk());
   ASSERT_THAT(db_->Close(), IsOk());
