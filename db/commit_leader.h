@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "db/body.h"
 #include "db/collection_registry.h"
 #include "db/collection_state.h"
 #include "db/current_version.h"
@@ -89,8 +90,17 @@ class CommitLeader {
                                          WriteCommit* commit) const;
   // Stages the ops of the items to be written, at the next Lamport time.
   void AppendOps(WriteCommit* commit, Group* group);
-  void AppendOp(const WriteCommit& commit, const PreparedItem& item,
-                uint32_t index, uint32_t size, Group* group);
+  // An op whose number is known, and its rows that are not in the order of
+  // numbers.
+  struct StagedOp {
+    std::string head_key;
+    HeadRow head;
+    std::string body_key;
+    Body body;
+  };
+  StagedOp AppendOp(const WriteCommit& commit, const PreparedItem& item,
+                    uint32_t index, uint32_t size, Group* group);
+  static void AppendById(absl::Span<const StagedOp> ops, Group* group);
   void AppendRequest(const WriteCommit& commit, Group* group);
   absl::Status StageCollectionRecord(const CollectionRow& row,
                                      std::string vector_seen, Group* group);

@@ -89,14 +89,15 @@ absl::Status CheckVector(absl::Span<const float> vector, size_t dim,
     return absl::InvalidArgumentError(
         absl::StrCat("vector has ", vector.size(), " coordinates, want ", dim));
   }
-  for (size_t i = 0; i < vector.size(); ++i) {
+  // The quantizer's own sum, so that it refuses nothing after this. Squares of
+  // floats do not overflow it.
+  const double length = LengthsOf(vector).n;
+  for (size_t i = 0; !std::isfinite(length) && i < vector.size(); ++i) {
     if (!std::isfinite(vector[i])) {
       return absl::InvalidArgumentError(
           absl::StrCat("coordinate ", i, " of the vector is ", vector[i]));
     }
   }
-  // The quantizer's own sum, so that it refuses nothing after this.
-  const double length = LengthsOf(vector).n;
   if (length < kMinNorm && metric == Metric::kCosine) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the vector has length ", length,
