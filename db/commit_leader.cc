@@ -355,7 +355,7 @@ void CommitLeader::AppendOps(WriteCommit* commit, Group* group) {
     if (!IsWritten(commit->outcomes[i])) continue;
     ops.push_back(AppendOp(*commit, commit->items[i], index++, size, group));
   }
-  AppendById(ops, group);
+  AppendStaged(ops, group);
   const uint32_t number = commit->collection->number();
   group->batch.Put(Family::kRows, VectorKey({number, 0}, origin_),
                    EncodeU64(writer.seq));
@@ -392,8 +392,6 @@ CommitLeader::StagedOp CommitLeader::AppendOp(const WriteCommit& commit,
                                 seq, item.hashes);
   group->last = {stream.collection, feed, op.content_hash};
   group->batch.Put(Family::kRows, OpKey(stream, origin_, seq), EncodeOp(op));
-  group->batch.Put(Family::kRows, FeedKey(stream.collection, feed),
-                   Encode(FeedRow{stream.shard, origin_, seq}));
   if (op.expires_ms != 0) {
     group->batch.Put(Family::kRows, KindPrefix('e', stream.collection), "");
     group->batch.Put(Family::kRows,
@@ -403,7 +401,9 @@ CommitLeader::StagedOp CommitLeader::AppendOp(const WriteCommit& commit,
     group->batch.Put(Family::kRows, PurgeKey(stream, op.id),
                      Encode(PurgeRow{op.lamport, origin_, seq}));
   }
-  return {.head_key = HeadKey(stream, op.id),
+  return {.feed_key = FeedKey(stream.collection, feed),
+          .feed = {stream.shard, origin_, seq},
+          .head_key = HeadKey(stream, op.id),
           .head = {op.lamport, origin_, seq, tombstone, feed, op.content_hash},
           .body_key = BodyRowKey(stream.collection, {stream.shard, op.id,
                                                      op.lamport, origin_, seq}),
@@ -416,9 +416,13 @@ CommitLeader::StagedOp CommitLeader::AppendOp(const WriteCommit& commit,
                    .text = item.text}};
 }
 
-// In the order of keys, in which the store takes them faster. Of one id the
-// last is the head.
-void CommitLeader::AppendById(absl::Span<const StagedOp> ops, Group* group) {
+// Rows of a kind together, in the order of their keys: the store finds the
+// place of a row faster where it put the one before. Of one id the last is the
+// head.
+void CommitLeader::AppendStaged(absl::Span<const StagedOp> ops, Group* group) {
+  for (const StagedOp& op : ops) {
+    group->batch.Put(Family::kRows, op.feed_key, Encode(op.feed));
+  }
   std::vector<const StagedOp*> by_id;
   by_id.reserve(ops.size());
   for (const StagedOp& op : ops) by_id.push_back(&op);

@@ -90,9 +90,11 @@ class CommitLeader {
                                          WriteCommit* commit) const;
   // Stages the ops of the items to be written, at the next Lamport time.
   void AppendOps(WriteCommit* commit, Group* group);
-  // An op whose number is known, and its rows that are not in the order of
-  // numbers.
+  // An op whose number is known, and its rows that are put behind those of
+  // other kinds.
   struct StagedOp {
+    std::string feed_key;
+    FeedRow feed;
     std::string head_key;
     HeadRow head;
     std::string body_key;
@@ -100,7 +102,7 @@ class CommitLeader {
   };
   StagedOp AppendOp(const WriteCommit& commit, const PreparedItem& item,
                     uint32_t index, uint32_t size, Group* group);
-  static void AppendById(absl::Span<const StagedOp> ops, Group* group);
+  static void AppendStaged(absl::Span<const StagedOp> ops, Group* group);
   void AppendRequest(const WriteCommit& commit, Group* group);
   absl::Status StageCollectionRecord(const CollectionRow& row,
                                      std::string vector_seen, Group* group);

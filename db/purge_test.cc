@@ -117,7 +117,7 @@ class PurgeTest : public ::testing::TestWithParam<PurgeCase>,
       const float sign = (bits >> 32) % 2 == 0 ? 1 : -1;
       written.vector.push_back(std::ldexp(
           sign + sign * static_cast<float>(bits & 0x7FFFFF) * 0x1p-23f,
-          static_cast<int>(bits >> 59)));
+          static_cast<int>(bits >> 60)));
     }
     PutItem item{RecordView(id)};
     item.record.text = written.text;
