@@ -20,10 +20,11 @@ constexpr float kLeast = -std::numeric_limits<float>::infinity();
 
 }  // namespace
 
-CodeSearch::CodeSearch(const SearchContext& context, const SearchTask& task,
-                       size_t threads, CodeSearchMemory* memory)
+CodeSearch::CodeSearch(const SearchContext& context,
+                       absl::Span<const SearchTask> tasks, size_t threads,
+                       CodeSearchMemory* memory)
     : context_(context),
-      task_(task),
+      tasks_(tasks),
       threads_(std::max<size_t>(1, threads)),
       memory_(*memory) {}
 
@@ -35,20 +36,34 @@ void CodeSearch::ForEachShare(const Work& work) {
   });
 }
 
-TopSlots CodeSearch::Run() {
-  memory_.selected.Select(context_.view, task_.filter);
+void CodeSearch::Run(
+    absl::FunctionRef<bool(const SearchTask&, absl::Span<Candidate>)> use) {
+  const SearchTask& first = tasks_[0];
+  memory_.selected.Select(context_.view, first.filter);
   const size_t eligible = memory_.selected.count();
-  sizes_ = SizesOf(context_.scan.layout(), task_.k, task_.query->oversample,
+  if (eligible == 0) {
+    for (const SearchTask& task : tasks_) {
+      if (!use(task, {})) return;
+    }
+    return;
+  }
+  sizes_ = SizesOf(context_.scan.layout(), first.k, first.query->oversample,
                    context_.rescored, eligible);
-  TopSlots top(sizes_.full, BestFirst{&context_.view});
-  if (eligible == 0) return top;
   MakeShares();
-  ForEachShare([this](Share* share) { ScanPrefix(share); });
-  CutPrefix();
-  ForEachShare([this](Share* share) { ScanSignPlane(share); });
-  CutSignPlane();
-  for (size_t i = 0; i < shares_; ++i) ScanFullCode(&memory_.shares[i], &top);
-  return top;
+  const bool sieved = context_.metric == Metric::kCosine;
+  if (sieved) ForEachShare([this](Share* share) { ScanPrefixes(share); });
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    if (!sieved) {
+      ForEachShare([this, task](Share* share) { ScorePrefix(task, share); });
+    }
+    CutPrefix(task);
+    ForEachShare([this, task](Share* share) { ScanSignPlane(task, share); });
+    CutSignPlane(task);
+    for (size_t i = 0; i < shares_; ++i) {
+      ScanFullCode(task, &memory_.shares[i]);
+    }
+    if (!use(tasks_[task], TakeBest(task))) return;
+  }
 }
 
 // Deals out the runs of all parts, in order, in pieces of about the same size.
@@ -59,12 +74,17 @@ void CodeSearch::MakeShares() {
     if (selected.HasAny(part)) slots += context_.view.parts[part].slots;
   }
   shares_ = std::clamp<size_t>(slots / kSlotsPerThread, 1, threads_);
+  memory_.queries.clear();
+  for (const SearchTask& task : tasks_) memory_.queries.push_back(&task.scan);
   const size_t size = (slots / shares_ / kChunk + 1) * kChunk;
   if (memory_.shares.size() < shares_) memory_.shares.resize(shares_);
   for (size_t i = 0; i < shares_; ++i) {
     memory_.shares[i].runs.clear();
     memory_.shares[i].parts.clear();
     memory_.shares[i].sieve.clear();
+    if (memory_.shares[i].survivors.size() < tasks_.size()) {
+      memory_.shares[i].survivors.resize(tasks_.size());
+    }
   }
   memory_.copies.Clear();
   size_t at = 0;
@@ -107,26 +127,26 @@ void CodeSearch::StageScoresOf(const StageUnits& units, const int32_t* sums,
   for (size_t i = 0; i < n; ++i) scores[i] = -scores[i];
 }
 
-void CodeSearch::ScanPrefix(Share* share) const {
-  if (context_.metric == Metric::kCosine) {
-    RunSieve(context_.scan, task_.scan, share->sieve, sizes_.prefix,
-             &share->survivors);
-  } else {
-    ScorePrefix(share);
+void CodeSearch::ScanPrefixes(Share* share) const {
+  share->sieved.clear();
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    share->sieved.push_back(&share->survivors[task]);
   }
+  RunSieves(context_.scan, memory_.queries, share->sieve, sizes_.prefix,
+            share->sieved);
 }
 
-// As RunSieve(), where lengths matter.
-void CodeSearch::ScorePrefix(Share* share) const {
-  Survivors& kept = share->survivors;
-  std::vector<float>& scores = share->scores;
+// As ScanPrefixes(), of one task, where lengths matter.
+void CodeSearch::ScorePrefix(size_t task, Share* share) const {
+  const ScanQuery& query = tasks_[task].scan;
+  Survivors& kept = share->survivors[task];
+  RawVector<float>& scores = share->scores;
   kept.slots.clear();
   kept.sums.clear();
   kept.part_ends.clear();
   scores.clear();
   float least = kLeast;
   size_t limit = 2 * sizes_.prefix + kChunk;
-  std::vector<float> ranked;
   for (size_t r = 0; r < share->runs.size(); ++r) {
     const ScanRun& run = share->runs[r];
     for (size_t first = 0; first < run.slots; first += kChunk) {
@@ -135,12 +155,12 @@ void CodeSearch::ScorePrefix(Share* share) const {
       std::array<int32_t, kChunk> wide;
       std::array<float, kChunk> chunk;
       context_.scan.PrefixSums(
-          task_.scan,
+          query,
           run.columns.prefix + first * context_.scan.layout().prefix_bytes,
           ScanLayout::Blocks(n), sums.data());
       std::copy_n(sums.begin(), n, wide.begin());
-      StageScoresOf(task_.scan.prefix_units, wide.data(), run.scalars + first,
-                    n, chunk.data());
+      StageScoresOf(query.prefix_units, wide.data(), run.scalars + first, n,
+                    chunk.data());
       const uint64_t* const admitted = share->sieve[r].admitted;
       for (size_t i = 0; i < n; ++i) {
         const size_t slot = first + i;
@@ -155,8 +175,8 @@ void CodeSearch::ScorePrefix(Share* share) const {
       }
       if (scores.size() < limit) continue;
       // Makes later slots harder to keep; who is here is cut at the end.
-      ranked = scores;
-      least = NthLargest(sizes_.prefix, absl::MakeSpan(ranked));
+      share->ranked = scores;
+      least = NthLargest(sizes_.prefix, absl::MakeSpan(share->ranked));
       limit = 2 * scores.size();
     }
     kept.part_ends.push_back(kept.slots.size());
@@ -164,92 +184,96 @@ void CodeSearch::ScorePrefix(Share* share) const {
 }
 
 float CodeSearch::Threshold(size_t keep) {
-  std::vector<float>& ranked = memory_.ranked;
+  size_t size = 0;
+  for (size_t i = 0; i < shares_; ++i) size += memory_.shares[i].scores.size();
+  if (size <= keep) return kLeast;
+  RawVector<float>& ranked = memory_.ranked;
   ranked.clear();
   for (size_t i = 0; i < shares_; ++i) {
-    const std::vector<float>& scores = memory_.shares[i].scores;
+    const RawVector<float>& scores = memory_.shares[i].scores;
     ranked.insert(ranked.end(), scores.begin(), scores.end());
   }
-  return ranked.size() <= keep ? kLeast
-                               : NthLargest(keep, absl::MakeSpan(ranked));
+  return NthLargest(keep, absl::MakeSpan(ranked));
 }
 
-namespace {
-
-// Removes survivors with scores below `least`; sums[i] goes with survivor i.
-template <typename Sum>
-void Retain(float least, std::vector<float>* scores, std::vector<Sum>* sums,
-            Survivors* survivors) {
-  if (least == kLeast) return;
-  size_t from = 0;
-  size_t to = 0;
-  for (size_t& end : survivors->part_ends) {
-    for (; from < end; ++from) {
-      survivors->slots[to] = survivors->slots[from];
-      (*sums)[to] = (*sums)[from];
-      to += (*scores)[from] >= least;
-    }
-    end = to;
-  }
-  survivors->slots.resize(to);
-  sums->resize(to);
-}
-
-}  // namespace
-
-void CodeSearch::CutPrefix() {
+void CodeSearch::CutPrefix(size_t task) {
   if (context_.metric == Metric::kCosine) {
     if (shares_ == 1) return;
-    std::vector<Survivors*> all;
+    memory_.cut.clear();
     for (size_t i = 0; i < shares_; ++i) {
-      all.push_back(&memory_.shares[i].survivors);
+      memory_.cut.push_back(&memory_.shares[i].survivors[task]);
     }
-    CutSurvivors(task_.scan, sizes_.prefix, all);
+    CutSurvivors(tasks_[task].scan, sizes_.prefix, memory_.cut);
     return;
   }
   const float least = Threshold(sizes_.prefix);
+  if (least == kLeast) return;
   for (size_t i = 0; i < shares_; ++i) {
-    Share& share = memory_.shares[i];
-    Retain(least, &share.scores, &share.survivors.sums, &share.survivors);
+    const RawVector<float>& scores = memory_.shares[i].scores;
+    Survivors& survivors = memory_.shares[i].survivors[task];
+    size_t from = 0;
+    size_t to = 0;
+    for (size_t& end : survivors.part_ends) {
+      for (; from < end; ++from) {
+        survivors.slots[to] = survivors.slots[from];
+        survivors.sums[to] = survivors.sums[from];
+        to += scores[from] >= least ? 1 : 0;
+      }
+      end = to;
+    }
+    survivors.slots.resize(to);
+    survivors.sums.resize(to);
   }
 }
 
-void CodeSearch::ScanSignPlane(Share* share) const {
-  const Survivors& survivors = share->survivors;
+void CodeSearch::ScanSignPlane(size_t task, Share* share) const {
+  const ScanQuery& query = tasks_[task].scan;
+  const Survivors& survivors = share->survivors[task];
+  const bool scaled = context_.metric != Metric::kCosine;
   const size_t size = survivors.size();
   share->sums.resize(size);
   share->scores.resize(size);
-  share->scalars.resize(size);
+  if (scaled) share->scalars.resize(size);
   size_t begin = 0;
   for (size_t r = 0; r < share->runs.size(); ++r) {
     const ScanRun& run = share->runs[r];
     const size_t end = survivors.part_ends[r];
     const auto slots =
         absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
-    context_.scan.SignSums(task_.scan, run.columns, slots,
+    context_.scan.SignSums(query, run.columns, slots,
                            survivors.sums.data() + begin,
                            share->sums.data() + begin);
-    if (context_.metric != Metric::kCosine) {
-      for (size_t i = begin; i < end; ++i) {
-        share->scalars[i] = run.scalars[survivors.slots[i]];
-      }
+    for (size_t i = begin; scaled && i < end; ++i) {
+      share->scalars[i] = run.scalars[survivors.slots[i]];
     }
     begin = end;
   }
-  StageScoresOf(task_.scan.sign_units, share->sums.data(),
-                share->scalars.data(), size, share->scores.data());
+  StageScoresOf(query.sign_units, share->sums.data(), share->scalars.data(),
+                size, share->scores.data());
 }
 
-void CodeSearch::CutSignPlane() {
+void CodeSearch::CutSignPlane(size_t task) {
   const float least = Threshold(sizes_.sign);
+  if (least == kLeast) return;
   for (size_t i = 0; i < shares_; ++i) {
     Share& share = memory_.shares[i];
-    Retain(least, &share.scores, &share.sums, &share.survivors);
+    Survivors& survivors = share.survivors[task];
+    size_t from = 0;
+    size_t to = 0;
+    for (size_t& end : survivors.part_ends) {
+      to = MoveAtLeast(least, share.scores.data(), from, end, to,
+                       survivors.slots.data(), share.sums.data());
+      from = end;
+      end = to;
+    }
+    survivors.slots.resize(to);
+    share.sums.resize(to);
   }
 }
 
-void CodeSearch::ScanFullCode(Share* share, TopSlots* top) const {
-  const Survivors& survivors = share->survivors;
+void CodeSearch::ScanFullCode(size_t task, Share* share) const {
+  const ScanQuery& query = tasks_[task].scan;
+  const Survivors& survivors = share->survivors[task];
   const size_t size = survivors.size();
   const bool sketch = context_.scan.layout().has_sketch;
   share->full_sums.resize(size);
@@ -258,15 +282,22 @@ void CodeSearch::ScanFullCode(Share* share, TopSlots* top) const {
   share->scalars.resize(size);
   size_t begin = 0;
   for (size_t r = 0; r < share->runs.size(); ++r) {
+    const CodeScalars* const scalars = share->runs[r].scalars;
+    for (; begin < survivors.part_ends[r]; ++begin) {
+      __builtin_prefetch(scalars + survivors.slots[begin]);
+    }
+  }
+  begin = 0;
+  for (size_t r = 0; r < share->runs.size(); ++r) {
     const ScanRun& run = share->runs[r];
     const size_t end = survivors.part_ends[r];
     const auto slots =
         absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
-    context_.scan.FullSums(task_.scan, run.columns, slots,
+    context_.scan.FullSums(query, run.columns, slots,
                            share->sums.data() + begin,
                            share->full_sums.data() + begin);
     if (sketch) {
-      context_.scan.SketchSums(task_.scan, run.columns, slots,
+      context_.scan.SketchSums(query, run.columns, slots,
                                share->sketch_sums.data() + begin);
     }
     for (size_t i = begin; i < end; ++i) {
@@ -274,20 +305,39 @@ void CodeSearch::ScanFullCode(Share* share, TopSlots* top) const {
     }
     begin = end;
   }
-  context_.scan.FullScores(*task_.prepared, context_.metric,
+  context_.scan.FullScores(*tasks_[task].prepared, context_.metric,
                            share->full_sums.data(),
                            sketch ? share->sketch_sums.data() : nullptr,
                            share->scalars.data(), size, share->scores.data());
-  begin = 0;
-  for (size_t r = 0; r < share->runs.size(); ++r) {
-    const auto first = static_cast<uint32_t>(share->runs[r].first);
-    for (size_t i = begin; i < survivors.part_ends[r]; ++i) {
-      const float score =
-          context_.metric == Metric::kL2 ? -share->scores[i] : share->scores[i];
-      top->Offer({score, first + survivors.slots[i], share->parts[r]});
+  if (context_.metric != Metric::kL2) return;
+  for (float& score : share->scores) score = -score;
+}
+
+absl::Span<Candidate> CodeSearch::TakeBest(size_t task) {
+  std::vector<Candidate>& best = memory_.best;
+  best.clear();
+  if (sizes_.full == 0) return {};
+  const float least = Threshold(sizes_.full);
+  for (size_t i = 0; i < shares_; ++i) {
+    const Share& share = memory_.shares[i];
+    const Survivors& survivors = share.survivors[task];
+    size_t begin = 0;
+    for (size_t r = 0; r < share.runs.size(); ++r) {
+      const auto first = static_cast<uint32_t>(share.runs[r].first);
+      for (; begin < survivors.part_ends[r]; ++begin) {
+        if (share.scores[begin] < least) continue;
+        best.push_back({share.scores[begin], first + survivors.slots[begin],
+                        share.parts[r]});
+      }
     }
-    begin = survivors.part_ends[r];
   }
+  if (best.size() > sizes_.full) {  // Ties with the last one.
+    std::nth_element(best.begin(),
+                     best.begin() + static_cast<ptrdiff_t>(sizes_.full),
+                     best.end(), BestFirst{&context_.view});
+    best.resize(sizes_.full);
+  }
+  return absl::MakeSpan(best);
 }
 
 }  // namespace corkscrew

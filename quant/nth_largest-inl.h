@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 #include "hwy/highway.h"
 
@@ -91,6 +92,33 @@ size_t KeepSide(float* x, size_t n, float pivot, bool from_pivot) {
     const float v = x[i];
     x[to] = v;
     to += (v >= pivot) == from_pivot ? 1 : 0;
+  }
+  return to;
+}
+
+// Moves those of `slots` and `sums` [from, end) whose score is at least `least`
+// to `to` <= from and on. Returns where they end.
+size_t MoveFrom(float least, const float* HWY_RESTRICT scores, size_t from,
+                size_t end, size_t to, uint32_t* slots, int32_t* sums) {
+#if !CORKSCREW_NTH_IS_SCALAR
+  const TagF32 d;
+  const hn::Rebind<uint32_t, TagF32> du;
+  const hn::Rebind<int32_t, TagF32> di;
+  const auto bound = hn::Set(d, least);
+  for (; from + hn::Lanes(d) <= end; from += hn::Lanes(d)) {
+    const auto mask = hn::Ge(hn::LoadU(d, scores + from), bound);
+    const auto slot = hn::LoadU(du, slots + from);
+    const auto sum = hn::LoadU(di, sums + from);
+    // Writes at most what was read.
+    hn::StoreU(hn::Compress(slot, hn::RebindMask(du, mask)), du, slots + to);
+    hn::StoreU(hn::Compress(sum, hn::RebindMask(di, mask)), di, sums + to);
+    to += hn::CountTrue(d, mask);
+  }
+#endif
+  for (; from < end; ++from) {
+    slots[to] = slots[from];
+    sums[to] = sums[from];
+    to += scores[from] >= least ? 1 : 0;
   }
   return to;
 }

@@ -21,6 +21,7 @@ namespace corkscrew {
 HWY_EXPORT(FindBounds);
 HWY_EXPORT(CountFrom);
 HWY_EXPORT(KeepSide);
+HWY_EXPORT(MoveFrom);
 
 namespace {
 
@@ -61,6 +62,13 @@ float NthLargest(size_t n, absl::Span<float> scores) {
     HWY_DYNAMIC_DISPATCH(FindBounds)(x, size, &least, &most);
   }
   return least;
+}
+
+size_t MoveAtLeast(float least, const float* scores, size_t from, size_t end,
+                   size_t to, uint32_t* slots, int32_t* sums) {
+  assert(to <= from && from <= end);
+  return HWY_DYNAMIC_DISPATCH(MoveFrom)(least, scores, from, end, to, slots,
+                                        sums);
 }
 
 }  // namespace corkscrew
