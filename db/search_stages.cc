@@ -19,20 +19,34 @@ float Oriented(Metric metric, float score) {
 Lengths LengthsFrom(double n2) { return {std::sqrt(n2), n2}; }
 
 // Rows that are scored together.
-constexpr size_t kRowsAtOnce = 8;
-// Candidates whose rows are fetched from memory ahead of use: the first-level
-// cache holds them.
+constexpr size_t kRowsAtOnce = 4;
+// Rows that are fetched from memory ahead of use: the CPU does not see rows
+// coming that are read side by side.
 constexpr size_t kRowsAhead = 32;
-// The same of slots in a scan, whose rows, read side by side, the CPU does not
-// see coming.
-constexpr size_t kSlotsAhead = 16;
+
+// The first level is too small for so many rows.
+void PrefetchToSecondLevel(const char* line) {
+  __builtin_prefetch(line, /*rw=*/0, /*locality=*/2);
+}
 
 void Prefetch(absl::string_view row) {
   constexpr size_t kCacheLine = 64;
   for (size_t i = 0; i < row.size(); i += kCacheLine) {
-    __builtin_prefetch(row.data() + i);
+    PrefetchToSecondLevel(row.data() + i);
   }
-  if (!row.empty()) __builtin_prefetch(row.data() + row.size() - 1);
+  if (!row.empty()) PrefetchToSecondLevel(row.data() + row.size() - 1);
+}
+
+// Makes a damaged row again.
+//   errors of OriginalReader
+absl::Status MakeRow(const SearchContext& context, const BodyKey& body,
+                     size_t dim, std::string* row) {
+  std::vector<float> original(dim);
+  CORKSCREW_RETURN_IF_ERROR(
+      context.originals.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
+  row->resize(RescoreRowBytes(dim));
+  WriteRescoreRow(original, row->data());
+  return absl::OkStatus();
 }
 
 // Some rows of the rescore column, scored together. Borrows its arguments.
@@ -43,7 +57,6 @@ class RowBatch {
 
   bool full() const { return size_ == kRowsAtOnce; }
   size_t size() const { return size_; }
-  uint32_t slot(size_t i) const { return slots_[i]; }
   const RescoreRow& row(size_t i) const { return rows_[i]; }
   // The product of row i and the query; after Multiply().
   double dot(size_t i) const { return dots_[i]; }
@@ -55,13 +68,13 @@ class RowBatch {
     absl::string_view bytes = block.rescore_row(slot);
     if (bytes.empty()) {
       std::string& made = made_[size_];
-      CORKSCREW_RETURN_IF_ERROR(Make(block.body(slot), &made));
+      CORKSCREW_RETURN_IF_ERROR(
+          MakeRow(context_, block.body(slot), query_.size(), &made));
       bytes = made;
     }
     rows_[size_] = ReadRescoreRow(bytes);
     factors_[size_] = rows_[size_].factors.data();
     scales_[size_] = rows_[size_].fixed.scale;
-    slots_[size_] = slot;
     ++size_;
     return absl::OkStatus();
   }
@@ -72,22 +85,12 @@ class RowBatch {
   void Clear() { size_ = 0; }
 
  private:
-  absl::Status Make(const BodyKey& body, std::string* row) const {
-    std::vector<float> original(query_.size());
-    CORKSCREW_RETURN_IF_ERROR(
-        context_.originals.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
-    row->resize(RescoreRowBytes(original.size()));
-    WriteRescoreRow(original, row->data());
-    return absl::OkStatus();
-  }
-
   const SearchContext& context_;
   const absl::Span<const float> query_;
   size_t size_ = 0;
   std::array<RescoreRow, kRowsAtOnce> rows_;
   std::array<const int16_t*, kRowsAtOnce> factors_;
   std::array<float, kRowsAtOnce> scales_;
-  std::array<uint32_t, kRowsAtOnce> slots_;
   std::array<double, kRowsAtOnce> dots_;
   std::array<std::string, kRowsAtOnce> made_;
 };
@@ -213,31 +216,28 @@ absl::Status ScanRescoreColumn(const SearchContext& context,
                                const SearchTask& task,
                                const SelectedSlots& selected,
                                const SlotRange& range, OpenSlots* open) {
+  // One row after the other: the CPU sees them coming.
   const SlotBlock& block = *context.view.parts[range.part].block;
-  RowBatch batch(context, task);
-  const auto offer = [&] {
-    batch.Multiply();
-    for (size_t i = 0; i < batch.size(); ++i) {
-      const RescoreRow& row = batch.row(i);
-      float nearest;
-      float farthest;
-      ScoreBounds(context.metric, batch.dot(i), row.fixed.error,
-                  LengthsFrom(row.n2), task.lengths, &nearest, &farthest);
-      open->Offer(range.part, batch.slot(i), Oriented(context.metric, farthest),
-                  Oriented(context.metric, nearest));
-    }
-    batch.Clear();
-  };
+  const absl::Span<const float> query = task.query->vector;
+  std::string made;
   for (size_t slot = range.first; slot < range.last; ++slot) {
-    if (slot + kSlotsAhead < range.last) {
-      Prefetch(block.rescore_row(slot + kSlotsAhead));
-    }
     if (!selected.Has(range.part, slot)) continue;
-    CORKSCREW_RETURN_IF_ERROR(
-        batch.Add(range.part, static_cast<uint32_t>(slot)));
-    if (batch.full()) offer();
+    absl::string_view bytes = block.rescore_row(slot);
+    if (bytes.empty()) {
+      CORKSCREW_RETURN_IF_ERROR(
+          MakeRow(context, block.body(slot), query.size(), &made));
+      bytes = made;
+    }
+    const RescoreRow row = ReadRescoreRow(bytes);
+    float nearest;
+    float farthest;
+    ScoreBounds(context.metric, Dot8Fixed(row.factors, row.fixed.scale, query),
+                row.fixed.error, LengthsFrom(row.n2), task.lengths, &nearest,
+                &farthest);
+    open->Offer(range.part, static_cast<uint32_t>(slot),
+                Oriented(context.metric, farthest),
+                Oriented(context.metric, nearest));
   }
-  offer();
   return absl::OkStatus();
 }
 

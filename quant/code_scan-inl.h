@@ -266,6 +266,19 @@ void SignSumsOf(const ScanLayout& layout, const ScanQuery& query,
   }
 }
 
+void ToFloats(const int32_t* HWY_RESTRICT from, size_t n,
+              float* HWY_RESTRICT to) {
+  size_t i = 0;
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  const Tag<float> d;
+  const Tag<int32_t> d32;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    hn::StoreU(hn::ConvertTo(d, hn::LoadU(d32, from + i)), d, to + i);
+  }
+#endif
+  for (; i < n; ++i) to[i] = static_cast<float>(from[i]);
+}
+
 void SketchSumsOf(const ScanLayout& layout, const ScanQuery& query,
                   const ScanColumns& columns, absl::Span<const uint32_t> slots,
                   float* sums) {
@@ -530,6 +543,26 @@ class MaskedCodeSum {
     return VecI32{sum};
   }
 
+  HWY_INLINE void Prefetch(size_t slot) const {
+    const uint8_t* prefix = columns_.prefix + layout_.PrefixPosition(slot, 0);
+    for (size_t i = 0; i < layout_.prefix_bytes; i += 8) {
+      hwy::Prefetch(prefix);
+      hwy::Prefetch(prefix + kScanBlock);
+      hwy::Prefetch(prefix + 2 * kScanBlock);
+      hwy::Prefetch(prefix + 3 * kScanBlock);
+      hwy::Prefetch(prefix + 4 * kScanBlock);
+      hwy::Prefetch(prefix + 5 * kScanBlock);
+      hwy::Prefetch(prefix + 6 * kScanBlock);
+      hwy::Prefetch(prefix + 7 * kScanBlock);
+      prefix += 8 * kScanBlock;
+    }
+    if (layout_.rest_bytes != 0) {
+      PrefetchRow(columns_.rest + slot * layout_.rest_bytes,
+                  layout_.rest_bytes);
+    }
+    PrefetchRow(columns_.low + slot * layout_.low_bytes, layout_.low_bytes);
+  }
+
  private:
   static HWY_INLINE uint64_t Word(const uint8_t* from) {
     uint64_t word;
@@ -579,13 +612,13 @@ HWY_NOINLINE void FullSumsMasked(const CodeScan::Tables& tables,
   const int64_t offset = int64_t{query.levels.total} * tables.codes.offset;
   const size_t n = slots.size();
   for (size_t i = 0; i < std::min(n, kRowsPerCopy); ++i) {
-    PrefetchCode(layout, columns, slots[i]);
+    sum.Prefetch(slots[i]);
   }
   for (size_t i = 0; i < n; i += 4) {
     const size_t last = n - 1;
     for (size_t j = i + kRowsPerCopy; j < std::min(i + kRowsPerCopy + 4, n);
          ++j) {
-      PrefetchCode(layout, columns, slots[j]);
+      sum.Prefetch(slots[j]);
     }
     HWY_ALIGN int32_t four[4];
     hn::Store(SumLanes4(sum.Of(slots[i]), sum.Of(slots[std::min(i + 1, last)]),

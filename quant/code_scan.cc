@@ -64,6 +64,7 @@ HWY_EXPORT(FillSharedTables);
 HWY_EXPORT(ShareBlocksOf);
 HWY_EXPORT(SharedPrefixSumsOf);
 HWY_EXPORT(SignSumsOf);
+HWY_EXPORT(ToFloats);
 HWY_EXPORT(SketchSumsOf);
 HWY_EXPORT(FullSumsOf);
 
@@ -230,7 +231,7 @@ void StageScores(Metric metric, const StageUnits& units, const int32_t* sums,
                  const CodeScalars* scalars, size_t n, float* scores) {
   switch (metric) {
     case Metric::kCosine:
-      for (size_t i = 0; i < n; ++i) scores[i] = static_cast<float>(sums[i]);
+      HWY_DYNAMIC_DISPATCH(ToFloats)(sums, n, scores);
       return;
     case Metric::kDot:
       for (size_t i = 0; i < n; ++i) {

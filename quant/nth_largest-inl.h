@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "hwy/highway.h"
 
@@ -73,26 +74,43 @@ size_t CountFrom(const float* HWY_RESTRICT x, size_t n, float pivot) {
 }
 
 // Moves those of `x` [n] that are at least `pivot`, or those that are not, to
-// the front. Returns how many they are.
-size_t KeepSide(float* x, size_t n, float pivot, bool from_pivot) {
+// the front and sets *least and *most to their bounds. Returns how many they
+// are, which is not 0.
+size_t KeepSide(float* x, size_t n, float pivot, bool from_pivot, float* least,
+                float* most) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  float low = kInfinity;
+  float high = -kInfinity;
   size_t to = 0;
   size_t i = 0;
 #if !CORKSCREW_NTH_IS_SCALAR
   const TagF32 d;
   const auto p = hn::Set(d, pivot);
+  const auto infinity = hn::Set(d, kInfinity);
+  const auto minus = hn::Set(d, -kInfinity);
+  auto lows = infinity;
+  auto highs = minus;
   for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
     const auto v = hn::LoadU(d, x + i);
     const auto mask = from_pivot ? hn::Ge(v, p) : hn::Lt(v, p);
+    lows = hn::Min(lows, hn::IfThenElse(mask, v, infinity));
+    highs = hn::Max(highs, hn::IfThenElse(mask, v, minus));
     // Writes at most what was read.
     hn::StoreU(hn::Compress(v, mask), d, x + to);
     to += hn::CountTrue(d, mask);
   }
+  low = hn::GetLane(hn::MinOfLanes(d, lows));
+  high = hn::GetLane(hn::MaxOfLanes(d, highs));
 #endif
   for (; i < n; ++i) {
     const float v = x[i];
-    x[to] = v;
-    to += (v >= pivot) == from_pivot ? 1 : 0;
+    if ((v >= pivot) != from_pivot) continue;
+    x[to++] = v;
+    low = std::min(low, v);
+    high = std::max(high, v);
   }
+  *least = low;
+  *most = high;
   return to;
 }
 

@@ -58,8 +58,8 @@ float NthLargest(size_t n, absl::Span<float> scores) {
     const size_t above = HWY_DYNAMIC_DISPATCH(CountFrom)(x, size, pivot);
     const bool is_above = above >= n;
     if (!is_above) n -= above;
-    size = HWY_DYNAMIC_DISPATCH(KeepSide)(x, size, pivot, is_above);
-    HWY_DYNAMIC_DISPATCH(FindBounds)(x, size, &least, &most);
+    size =
+        HWY_DYNAMIC_DISPATCH(KeepSide)(x, size, pivot, is_above, &least, &most);
   }
   return least;
 }
