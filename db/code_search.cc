@@ -18,6 +18,41 @@ constexpr size_t kChunk = 16 * kScanBlock;
 
 constexpr float kLeast = -std::numeric_limits<float>::infinity();
 
+// Survivors ahead whose bytes are fetched from memory. Kernels look ahead
+// within a run; runs of the growing block are short.
+constexpr size_t kAhead = 32;
+
+void Prefetch(const uint8_t* bytes, size_t size) {
+  constexpr size_t kCacheLine = 64;
+  for (size_t i = 0; i < size; i += kCacheLine) __builtin_prefetch(bytes + i);
+  if (size != 0) __builtin_prefetch(bytes + size - 1);
+}
+
+// Fetches what survivors of later runs need.
+class RunsAhead {
+ public:
+  RunsAhead(const CodeSearchMemory::Share& share, const Survivors& survivors)
+      : share_(share), survivors_(survivors) {}
+
+  // Calls fetch(run, slot) for survivors from `first` on, each once, as far as
+  // to look ahead of `first`.
+  template <typename Fetch>
+  void From(size_t first, const Fetch& fetch) {
+    next_ = std::max(next_, first);
+    const size_t end = std::min(first + kAhead, survivors_.size());
+    for (; next_ < end; ++next_) {
+      while (survivors_.part_ends[run_] <= next_) ++run_;
+      fetch(share_.runs[run_], size_t{survivors_.slots[next_]});
+    }
+  }
+
+ private:
+  const CodeSearchMemory::Share& share_;
+  const Survivors& survivors_;
+  size_t next_ = 0;
+  size_t run_ = 0;
+};
+
 }  // namespace
 
 CodeSearch::CodeSearch(const SearchContext& context,
@@ -188,10 +223,11 @@ float CodeSearch::Threshold(size_t keep) {
   for (size_t i = 0; i < shares_; ++i) size += memory_.shares[i].scores.size();
   if (size <= keep) return kLeast;
   RawVector<float>& ranked = memory_.ranked;
-  ranked.clear();
+  ranked.resize(size);
+  float* to = ranked.data();
   for (size_t i = 0; i < shares_; ++i) {
     const RawVector<float>& scores = memory_.shares[i].scores;
-    ranked.insert(ranked.end(), scores.begin(), scores.end());
+    to = std::copy(scores.begin(), scores.end(), to);
   }
   return NthLargest(keep, absl::MakeSpan(ranked));
 }
@@ -234,10 +270,18 @@ void CodeSearch::ScanSignPlane(size_t task, Share* share) const {
   share->sums.resize(size);
   share->scores.resize(size);
   if (scaled) share->scalars.resize(size);
+  const size_t row_bytes = context_.scan.layout().rest_bytes;
+  RunsAhead ahead(*share, survivors);
+  const auto fetch = [=](const ScanRun& run, size_t slot) {
+    Prefetch(run.columns.rest + slot * row_bytes, row_bytes);
+    if (scaled) __builtin_prefetch(run.scalars + slot);
+  };
+  ahead.From(0, fetch);
   size_t begin = 0;
   for (size_t r = 0; r < share->runs.size(); ++r) {
     const ScanRun& run = share->runs[r];
     const size_t end = survivors.part_ends[r];
+    ahead.From(end, fetch);
     const auto slots =
         absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
     context_.scan.SignSums(query, run.columns, slots,
@@ -280,17 +324,18 @@ void CodeSearch::ScanFullCode(size_t task, Share* share) const {
   share->sketch_sums.resize(sketch ? size : 0);
   share->scores.resize(size);
   share->scalars.resize(size);
+  const size_t row_bytes = context_.scan.layout().low_bytes;
+  RunsAhead ahead(*share, survivors);
+  const auto fetch = [=](const ScanRun& run, size_t slot) {
+    Prefetch(run.columns.low + slot * row_bytes, row_bytes);
+    __builtin_prefetch(run.scalars + slot);
+  };
+  ahead.From(0, fetch);
   size_t begin = 0;
-  for (size_t r = 0; r < share->runs.size(); ++r) {
-    const CodeScalars* const scalars = share->runs[r].scalars;
-    for (; begin < survivors.part_ends[r]; ++begin) {
-      __builtin_prefetch(scalars + survivors.slots[begin]);
-    }
-  }
-  begin = 0;
   for (size_t r = 0; r < share->runs.size(); ++r) {
     const ScanRun& run = share->runs[r];
     const size_t end = survivors.part_ends[r];
+    ahead.From(end, fetch);
     const auto slots =
         absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
     context_.scan.FullSums(query, run.columns, slots,
