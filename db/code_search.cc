@@ -92,7 +92,12 @@ void CodeSearch::Run(
       ForEachShare([this, task](Share* share) { ScorePrefix(task, share); });
     }
     CutPrefix(task);
-    ForEachShare([this, task](Share* share) { ScanSignPlane(task, share); });
+  }
+  ForEachShare([this](Share* share) { ScanSignPlanes(share); });
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    for (size_t i = 0; i < shares_; ++i) {
+      ScoreSignPlane(task, &memory_.shares[i]);
+    }
     CutSignPlane(task);
     for (size_t i = 0; i < shares_; ++i) {
       ScanFullCode(task, &memory_.shares[i]);
@@ -119,6 +124,7 @@ void CodeSearch::MakeShares() {
     memory_.shares[i].sieve.clear();
     if (memory_.shares[i].survivors.size() < tasks_.size()) {
       memory_.shares[i].survivors.resize(tasks_.size());
+      memory_.shares[i].sums.resize(tasks_.size());
     }
   }
   memory_.copies.Clear();
@@ -262,38 +268,61 @@ void CodeSearch::CutPrefix(size_t task) {
   }
 }
 
-void CodeSearch::ScanSignPlane(size_t task, Share* share) const {
-  const ScanQuery& query = tasks_[task].scan;
-  const Survivors& survivors = share->survivors[task];
-  const bool scaled = context_.metric != Metric::kCosine;
-  const size_t size = survivors.size();
-  share->sums.resize(size);
-  share->scores.resize(size);
-  if (scaled) share->scalars.resize(size);
+void CodeSearch::ScanSignPlanes(Share* share) const {
+  const size_t tasks = tasks_.size();
   const size_t row_bytes = context_.scan.layout().rest_bytes;
-  RunsAhead ahead(*share, survivors);
-  const auto fetch = [=](const ScanRun& run, size_t slot) {
+  share->begins.assign(tasks, 0);
+  share->run_slots.resize(tasks);
+  share->prefix_sums.resize(tasks);
+  share->sign_sums.resize(tasks);
+  for (size_t task = 0; task < tasks; ++task) {
+    share->sums[task].resize(share->survivors[task].size());
+  }
+  RunsAhead ahead(*share, share->survivors[0]);
+  const auto fetch = [row_bytes](const ScanRun& run, size_t slot) {
     Prefetch(run.columns.rest + slot * row_bytes, row_bytes);
-    if (scaled) __builtin_prefetch(run.scalars + slot);
   };
   ahead.From(0, fetch);
-  size_t begin = 0;
   for (size_t r = 0; r < share->runs.size(); ++r) {
-    const ScanRun& run = share->runs[r];
-    const size_t end = survivors.part_ends[r];
-    ahead.From(end, fetch);
-    const auto slots =
-        absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
-    context_.scan.SignSums(query, run.columns, slots,
-                           survivors.sums.data() + begin,
-                           share->sums.data() + begin);
-    for (size_t i = begin; scaled && i < end; ++i) {
-      share->scalars[i] = run.scalars[survivors.slots[i]];
+    ahead.From(share->survivors[0].part_ends[r], fetch);
+    for (size_t task = 0; task < tasks; ++task) {
+      const Survivors& survivors = share->survivors[task];
+      const size_t begin = share->begins[task];
+      const size_t end = survivors.part_ends[r];
+      share->run_slots[task] =
+          absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
+      share->prefix_sums[task] = survivors.sums.data() + begin;
+      share->sign_sums[task] = share->sums[task].data() + begin;
+      share->begins[task] = end;
     }
-    begin = end;
+    const ScanColumns& columns = share->runs[r].columns;
+    if (tasks == 1) {
+      context_.scan.SignSums(tasks_[0].scan, columns, share->run_slots[0],
+                             share->prefix_sums[0], share->sign_sums[0]);
+    } else {
+      context_.scan.SignSums(memory_.queries, columns, share->run_slots,
+                             share->prefix_sums,
+                             absl::MakeSpan(share->sign_sums));
+    }
   }
-  StageScoresOf(query.sign_units, share->sums.data(), share->scalars.data(),
-                size, share->scores.data());
+}
+
+void CodeSearch::ScoreSignPlane(size_t task, Share* share) const {
+  const Survivors& survivors = share->survivors[task];
+  const size_t size = survivors.size();
+  share->scores.resize(size);
+  if (context_.metric != Metric::kCosine) {
+    share->scalars.resize(size);
+    size_t i = 0;
+    for (size_t r = 0; r < share->runs.size(); ++r) {
+      const CodeScalars* const scalars = share->runs[r].scalars;
+      for (; i < survivors.part_ends[r]; ++i) {
+        share->scalars[i] = scalars[survivors.slots[i]];
+      }
+    }
+  }
+  StageScoresOf(tasks_[task].scan.sign_units, share->sums[task].data(),
+                share->scalars.data(), size, share->scores.data());
 }
 
 void CodeSearch::CutSignPlane(size_t task) {
@@ -306,12 +335,12 @@ void CodeSearch::CutSignPlane(size_t task) {
     size_t to = 0;
     for (size_t& end : survivors.part_ends) {
       to = MoveAtLeast(least, share.scores.data(), from, end, to,
-                       survivors.slots.data(), share.sums.data());
+                       survivors.slots.data(), share.sums[task].data());
       from = end;
       end = to;
     }
     survivors.slots.resize(to);
-    share.sums.resize(to);
+    share.sums[task].resize(to);
   }
 }
 
@@ -339,7 +368,7 @@ void CodeSearch::ScanFullCode(size_t task, Share* share) const {
     const auto slots =
         absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
     context_.scan.FullSums(query, run.columns, slots,
-                           share->sums.data() + begin,
+                           share->sums[task].data() + begin,
                            share->full_sums.data() + begin);
     if (sketch) {
       context_.scan.SketchSums(query, run.columns, slots,

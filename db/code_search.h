@@ -29,11 +29,16 @@ struct CodeSearchMemory {
     std::vector<ScanRun> runs;
     std::vector<uint32_t> parts;  // Of the view, of each run.
     std::vector<SievePart> sieve;
-    std::vector<Survivors> survivors;  // [tasks]
-    std::vector<Survivors*> sieved;    // [tasks] Their addresses.
-    RawVector<float> scores;           // Of the survivors of one task.
-    RawVector<float> ranked;           // For a cut.
-    RawVector<int32_t> sums;           // Over the sign plane.
+    std::vector<Survivors> survivors;      // [tasks]
+    std::vector<Survivors*> sieved;        // [tasks] Their addresses.
+    std::vector<RawVector<int32_t>> sums;  // [tasks] Over the sign plane.
+    // [tasks] Of one run.
+    std::vector<size_t> begins;
+    std::vector<absl::Span<const uint32_t>> run_slots;
+    std::vector<const int16_t*> prefix_sums;
+    std::vector<int32_t*> sign_sums;
+    RawVector<float> scores;  // Of the survivors of one task.
+    RawVector<float> ranked;  // For a cut.
     RawVector<CodeScalars> scalars;
     RawVector<float> full_sums;
     RawVector<float> sketch_sums;
@@ -68,7 +73,8 @@ class CodeSearch {
   void ScanPrefixes(Share* share) const;
   void ScorePrefix(size_t task, Share* share) const;
   void CutPrefix(size_t task);
-  void ScanSignPlane(size_t task, Share* share) const;
+  void ScanSignPlanes(Share* share) const;
+  void ScoreSignPlane(size_t task, Share* share) const;
   void CutSignPlane(size_t task);
   void ScanFullCode(size_t task, Share* share) const;
   absl::Span<Candidate> TakeBest(size_t task);
