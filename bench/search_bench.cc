@@ -127,6 +127,8 @@ void Run(benchmark::State& state, const Collection& collection,
         std::chrono::duration<double, std::micro>(stop - start).count());
   }
   std::sort(times.begin(), times.end());
+  // What other programs of the machine disturb least.
+  state.counters["p5_us"] = times[times.size() / 20];
   state.counters["p50_us"] = times[times.size() / 2];
   state.counters["p95_us"] = times[times.size() * 95 / 100];
   state.counters["us/query"] =
@@ -165,7 +167,7 @@ BENCHMARK(BM_SearchExact)->ArgsProduct({{10'000, 100'000}, {4}});
 void BM_SearchBatch64(benchmark::State& state) {
   Run(state, Get(state.range(0), state.range(1), true), {}, 64);
 }
-BENCHMARK(BM_SearchBatch64)->ArgsProduct({{10'000, 100'000}, {4}});
+BENCHMARK(BM_SearchBatch64)->ArgsProduct({{10'000, 100'000}, {2, 4}});
 
 }  // namespace
 }  // namespace corkscrew

@@ -18,12 +18,48 @@ constexpr size_t kChunk = 16 * kScanBlock;
 
 constexpr float kLeast = -std::numeric_limits<float>::infinity();
 
+// Survivors ahead whose bytes are fetched from memory. Kernels look ahead
+// within a run; runs of the growing block are short.
+constexpr size_t kAhead = 32;
+
+void Prefetch(const uint8_t* bytes, size_t size) {
+  constexpr size_t kCacheLine = 64;
+  for (size_t i = 0; i < size; i += kCacheLine) __builtin_prefetch(bytes + i);
+  if (size != 0) __builtin_prefetch(bytes + size - 1);
+}
+
+// Fetches what survivors of later runs need.
+class RunsAhead {
+ public:
+  RunsAhead(const CodeSearchMemory::Share& share, const Survivors& survivors)
+      : share_(share), survivors_(survivors) {}
+
+  // Calls fetch(run, slot) for survivors from `first` on, each once, as far as
+  // to look ahead of `first`.
+  template <typename Fetch>
+  void From(size_t first, const Fetch& fetch) {
+    next_ = std::max(next_, first);
+    const size_t end = std::min(first + kAhead, survivors_.size());
+    for (; next_ < end; ++next_) {
+      while (survivors_.part_ends[run_] <= next_) ++run_;
+      fetch(share_.runs[run_], size_t{survivors_.slots[next_]});
+    }
+  }
+
+ private:
+  const CodeSearchMemory::Share& share_;
+  const Survivors& survivors_;
+  size_t next_ = 0;
+  size_t run_ = 0;
+};
+
 }  // namespace
 
-CodeSearch::CodeSearch(const SearchContext& context, const SearchTask& task,
-                       size_t threads, CodeSearchMemory* memory)
+CodeSearch::CodeSearch(const SearchContext& context,
+                       absl::Span<const SearchTask> tasks, size_t threads,
+                       CodeSearchMemory* memory)
     : context_(context),
-      task_(task),
+      tasks_(tasks),
       threads_(std::max<size_t>(1, threads)),
       memory_(*memory) {}
 
@@ -35,20 +71,39 @@ void CodeSearch::ForEachShare(const Work& work) {
   });
 }
 
-TopSlots CodeSearch::Run() {
-  memory_.selected.Select(context_.view, task_.filter);
+void CodeSearch::Run(
+    absl::FunctionRef<bool(const SearchTask&, absl::Span<Candidate>)> use) {
+  const SearchTask& first = tasks_[0];
+  memory_.selected.Select(context_.view, first.filter);
   const size_t eligible = memory_.selected.count();
-  sizes_ = SizesOf(context_.scan.layout(), task_.k, task_.query->oversample,
+  if (eligible == 0) {
+    for (const SearchTask& task : tasks_) {
+      if (!use(task, {})) return;
+    }
+    return;
+  }
+  sizes_ = SizesOf(context_.scan.layout(), first.k, first.query->oversample,
                    context_.rescored, eligible);
-  TopSlots top(sizes_.full, BestFirst{&context_.view});
-  if (eligible == 0) return top;
   MakeShares();
-  ForEachShare([this](Share* share) { ScanPrefix(share); });
-  CutPrefix();
-  ForEachShare([this](Share* share) { ScanSignPlane(share); });
-  CutSignPlane();
-  for (size_t i = 0; i < shares_; ++i) ScanFullCode(&memory_.shares[i], &top);
-  return top;
+  const bool sieved = context_.metric == Metric::kCosine;
+  if (sieved) ForEachShare([this](Share* share) { ScanPrefixes(share); });
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    if (!sieved) {
+      ForEachShare([this, task](Share* share) { ScorePrefix(task, share); });
+    }
+    CutPrefix(task);
+  }
+  ForEachShare([this](Share* share) { ScanSignPlanes(share); });
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    for (size_t i = 0; i < shares_; ++i) {
+      ScoreSignPlane(task, &memory_.shares[i]);
+    }
+    CutSignPlane(task);
+    for (size_t i = 0; i < shares_; ++i) {
+      ScanFullCode(task, &memory_.shares[i]);
+    }
+    if (!use(tasks_[task], TakeBest(task))) return;
+  }
 }
 
 // Deals out the runs of all parts, in order, in pieces of about the same size.
@@ -59,12 +114,18 @@ void CodeSearch::MakeShares() {
     if (selected.HasAny(part)) slots += context_.view.parts[part].slots;
   }
   shares_ = std::clamp<size_t>(slots / kSlotsPerThread, 1, threads_);
+  memory_.queries.clear();
+  for (const SearchTask& task : tasks_) memory_.queries.push_back(&task.scan);
   const size_t size = (slots / shares_ / kChunk + 1) * kChunk;
   if (memory_.shares.size() < shares_) memory_.shares.resize(shares_);
   for (size_t i = 0; i < shares_; ++i) {
     memory_.shares[i].runs.clear();
     memory_.shares[i].parts.clear();
     memory_.shares[i].sieve.clear();
+    if (memory_.shares[i].survivors.size() < tasks_.size()) {
+      memory_.shares[i].survivors.resize(tasks_.size());
+      memory_.shares[i].sums.resize(tasks_.size());
+    }
   }
   memory_.copies.Clear();
   size_t at = 0;
@@ -107,26 +168,26 @@ void CodeSearch::StageScoresOf(const StageUnits& units, const int32_t* sums,
   for (size_t i = 0; i < n; ++i) scores[i] = -scores[i];
 }
 
-void CodeSearch::ScanPrefix(Share* share) const {
-  if (context_.metric == Metric::kCosine) {
-    RunSieve(context_.scan, task_.scan, share->sieve, sizes_.prefix,
-             &share->survivors);
-  } else {
-    ScorePrefix(share);
+void CodeSearch::ScanPrefixes(Share* share) const {
+  share->sieved.clear();
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    share->sieved.push_back(&share->survivors[task]);
   }
+  RunSieves(context_.scan, memory_.queries, share->sieve, sizes_.prefix,
+            share->sieved);
 }
 
-// As RunSieve(), where lengths matter.
-void CodeSearch::ScorePrefix(Share* share) const {
-  Survivors& kept = share->survivors;
-  std::vector<float>& scores = share->scores;
+// As ScanPrefixes(), of one task, where lengths matter.
+void CodeSearch::ScorePrefix(size_t task, Share* share) const {
+  const ScanQuery& query = tasks_[task].scan;
+  Survivors& kept = share->survivors[task];
+  RawVector<float>& scores = share->scores;
   kept.slots.clear();
   kept.sums.clear();
   kept.part_ends.clear();
   scores.clear();
   float least = kLeast;
   size_t limit = 2 * sizes_.prefix + kChunk;
-  std::vector<float> ranked;
   for (size_t r = 0; r < share->runs.size(); ++r) {
     const ScanRun& run = share->runs[r];
     for (size_t first = 0; first < run.slots; first += kChunk) {
@@ -135,12 +196,12 @@ void CodeSearch::ScorePrefix(Share* share) const {
       std::array<int32_t, kChunk> wide;
       std::array<float, kChunk> chunk;
       context_.scan.PrefixSums(
-          task_.scan,
+          query,
           run.columns.prefix + first * context_.scan.layout().prefix_bytes,
           ScanLayout::Blocks(n), sums.data());
       std::copy_n(sums.begin(), n, wide.begin());
-      StageScoresOf(task_.scan.prefix_units, wide.data(), run.scalars + first,
-                    n, chunk.data());
+      StageScoresOf(query.prefix_units, wide.data(), run.scalars + first, n,
+                    chunk.data());
       const uint64_t* const admitted = share->sieve[r].admitted;
       for (size_t i = 0; i < n; ++i) {
         const size_t slot = first + i;
@@ -155,8 +216,8 @@ void CodeSearch::ScorePrefix(Share* share) const {
       }
       if (scores.size() < limit) continue;
       // Makes later slots harder to keep; who is here is cut at the end.
-      ranked = scores;
-      least = NthLargest(sizes_.prefix, absl::MakeSpan(ranked));
+      share->ranked = scores;
+      least = NthLargest(sizes_.prefix, absl::MakeSpan(share->ranked));
       limit = 2 * scores.size();
     }
     kept.part_ends.push_back(kept.slots.size());
@@ -164,109 +225,153 @@ void CodeSearch::ScorePrefix(Share* share) const {
 }
 
 float CodeSearch::Threshold(size_t keep) {
-  std::vector<float>& ranked = memory_.ranked;
-  ranked.clear();
+  size_t size = 0;
+  for (size_t i = 0; i < shares_; ++i) size += memory_.shares[i].scores.size();
+  if (size <= keep) return kLeast;
+  RawVector<float>& ranked = memory_.ranked;
+  ranked.resize(size);
+  float* to = ranked.data();
   for (size_t i = 0; i < shares_; ++i) {
-    const std::vector<float>& scores = memory_.shares[i].scores;
-    ranked.insert(ranked.end(), scores.begin(), scores.end());
+    const RawVector<float>& scores = memory_.shares[i].scores;
+    to = std::copy(scores.begin(), scores.end(), to);
   }
-  return ranked.size() <= keep ? kLeast
-                               : NthLargest(keep, absl::MakeSpan(ranked));
+  return NthLargest(keep, absl::MakeSpan(ranked));
 }
 
-namespace {
-
-// Removes survivors with scores below `least`; sums[i] goes with survivor i.
-template <typename Sum>
-void Retain(float least, std::vector<float>* scores, std::vector<Sum>* sums,
-            Survivors* survivors) {
-  if (least == kLeast) return;
-  size_t from = 0;
-  size_t to = 0;
-  for (size_t& end : survivors->part_ends) {
-    for (; from < end; ++from) {
-      survivors->slots[to] = survivors->slots[from];
-      (*sums)[to] = (*sums)[from];
-      to += (*scores)[from] >= least;
-    }
-    end = to;
-  }
-  survivors->slots.resize(to);
-  sums->resize(to);
-}
-
-}  // namespace
-
-void CodeSearch::CutPrefix() {
+void CodeSearch::CutPrefix(size_t task) {
   if (context_.metric == Metric::kCosine) {
     if (shares_ == 1) return;
-    std::vector<Survivors*> all;
+    memory_.cut.clear();
     for (size_t i = 0; i < shares_; ++i) {
-      all.push_back(&memory_.shares[i].survivors);
+      memory_.cut.push_back(&memory_.shares[i].survivors[task]);
     }
-    CutSurvivors(task_.scan, sizes_.prefix, all);
+    CutSurvivors(tasks_[task].scan, sizes_.prefix, memory_.cut);
     return;
   }
   const float least = Threshold(sizes_.prefix);
+  if (least == kLeast) return;
   for (size_t i = 0; i < shares_; ++i) {
-    Share& share = memory_.shares[i];
-    Retain(least, &share.scores, &share.survivors.sums, &share.survivors);
+    const RawVector<float>& scores = memory_.shares[i].scores;
+    Survivors& survivors = memory_.shares[i].survivors[task];
+    size_t from = 0;
+    size_t to = 0;
+    for (size_t& end : survivors.part_ends) {
+      for (; from < end; ++from) {
+        survivors.slots[to] = survivors.slots[from];
+        survivors.sums[to] = survivors.sums[from];
+        to += scores[from] >= least ? 1 : 0;
+      }
+      end = to;
+    }
+    survivors.slots.resize(to);
+    survivors.sums.resize(to);
   }
 }
 
-void CodeSearch::ScanSignPlane(Share* share) const {
-  const Survivors& survivors = share->survivors;
-  const size_t size = survivors.size();
-  share->sums.resize(size);
-  share->scores.resize(size);
-  share->scalars.resize(size);
-  size_t begin = 0;
+void CodeSearch::ScanSignPlanes(Share* share) const {
+  const size_t tasks = tasks_.size();
+  const size_t row_bytes = context_.scan.layout().rest_bytes;
+  share->begins.assign(tasks, 0);
+  share->run_slots.resize(tasks);
+  share->prefix_sums.resize(tasks);
+  share->sign_sums.resize(tasks);
+  for (size_t task = 0; task < tasks; ++task) {
+    share->sums[task].resize(share->survivors[task].size());
+  }
+  RunsAhead ahead(*share, share->survivors[0]);
+  const auto fetch = [row_bytes](const ScanRun& run, size_t slot) {
+    Prefetch(run.columns.rest + slot * row_bytes, row_bytes);
+  };
+  ahead.From(0, fetch);
   for (size_t r = 0; r < share->runs.size(); ++r) {
-    const ScanRun& run = share->runs[r];
-    const size_t end = survivors.part_ends[r];
-    const auto slots =
-        absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
-    context_.scan.SignSums(task_.scan, run.columns, slots,
-                           survivors.sums.data() + begin,
-                           share->sums.data() + begin);
-    if (context_.metric != Metric::kCosine) {
-      for (size_t i = begin; i < end; ++i) {
-        share->scalars[i] = run.scalars[survivors.slots[i]];
+    ahead.From(share->survivors[0].part_ends[r], fetch);
+    for (size_t task = 0; task < tasks; ++task) {
+      const Survivors& survivors = share->survivors[task];
+      const size_t begin = share->begins[task];
+      const size_t end = survivors.part_ends[r];
+      share->run_slots[task] =
+          absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
+      share->prefix_sums[task] = survivors.sums.data() + begin;
+      share->sign_sums[task] = share->sums[task].data() + begin;
+      share->begins[task] = end;
+    }
+    const ScanColumns& columns = share->runs[r].columns;
+    if (tasks == 1) {
+      context_.scan.SignSums(tasks_[0].scan, columns, share->run_slots[0],
+                             share->prefix_sums[0], share->sign_sums[0]);
+    } else {
+      context_.scan.SignSums(memory_.queries, columns, share->run_slots,
+                             share->prefix_sums,
+                             absl::MakeSpan(share->sign_sums));
+    }
+  }
+}
+
+void CodeSearch::ScoreSignPlane(size_t task, Share* share) const {
+  const Survivors& survivors = share->survivors[task];
+  const size_t size = survivors.size();
+  share->scores.resize(size);
+  if (context_.metric != Metric::kCosine) {
+    share->scalars.resize(size);
+    size_t i = 0;
+    for (size_t r = 0; r < share->runs.size(); ++r) {
+      const CodeScalars* const scalars = share->runs[r].scalars;
+      for (; i < survivors.part_ends[r]; ++i) {
+        share->scalars[i] = scalars[survivors.slots[i]];
       }
     }
-    begin = end;
   }
-  StageScoresOf(task_.scan.sign_units, share->sums.data(),
+  StageScoresOf(tasks_[task].scan.sign_units, share->sums[task].data(),
                 share->scalars.data(), size, share->scores.data());
 }
 
-void CodeSearch::CutSignPlane() {
+void CodeSearch::CutSignPlane(size_t task) {
   const float least = Threshold(sizes_.sign);
+  if (least == kLeast) return;
   for (size_t i = 0; i < shares_; ++i) {
     Share& share = memory_.shares[i];
-    Retain(least, &share.scores, &share.sums, &share.survivors);
+    Survivors& survivors = share.survivors[task];
+    size_t from = 0;
+    size_t to = 0;
+    for (size_t& end : survivors.part_ends) {
+      to = MoveAtLeast(least, share.scores.data(), from, end, to,
+                       survivors.slots.data(), share.sums[task].data());
+      from = end;
+      end = to;
+    }
+    survivors.slots.resize(to);
+    share.sums[task].resize(to);
   }
 }
 
-void CodeSearch::ScanFullCode(Share* share, TopSlots* top) const {
-  const Survivors& survivors = share->survivors;
+void CodeSearch::ScanFullCode(size_t task, Share* share) const {
+  const ScanQuery& query = tasks_[task].scan;
+  const Survivors& survivors = share->survivors[task];
   const size_t size = survivors.size();
   const bool sketch = context_.scan.layout().has_sketch;
   share->full_sums.resize(size);
   share->sketch_sums.resize(sketch ? size : 0);
   share->scores.resize(size);
   share->scalars.resize(size);
+  const size_t row_bytes = context_.scan.layout().low_bytes;
+  RunsAhead ahead(*share, survivors);
+  const auto fetch = [=](const ScanRun& run, size_t slot) {
+    Prefetch(run.columns.low + slot * row_bytes, row_bytes);
+    __builtin_prefetch(run.scalars + slot);
+  };
+  ahead.From(0, fetch);
   size_t begin = 0;
   for (size_t r = 0; r < share->runs.size(); ++r) {
     const ScanRun& run = share->runs[r];
     const size_t end = survivors.part_ends[r];
+    ahead.From(end, fetch);
     const auto slots =
         absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
-    context_.scan.FullSums(task_.scan, run.columns, slots,
-                           share->sums.data() + begin,
+    context_.scan.FullSums(query, run.columns, slots,
+                           share->sums[task].data() + begin,
                            share->full_sums.data() + begin);
     if (sketch) {
-      context_.scan.SketchSums(task_.scan, run.columns, slots,
+      context_.scan.SketchSums(query, run.columns, slots,
                                share->sketch_sums.data() + begin);
     }
     for (size_t i = begin; i < end; ++i) {
@@ -274,20 +379,39 @@ void CodeSearch::ScanFullCode(Share* share, TopSlots* top) const {
     }
     begin = end;
   }
-  context_.scan.FullScores(*task_.prepared, context_.metric,
+  context_.scan.FullScores(*tasks_[task].prepared, context_.metric,
                            share->full_sums.data(),
                            sketch ? share->sketch_sums.data() : nullptr,
                            share->scalars.data(), size, share->scores.data());
-  begin = 0;
-  for (size_t r = 0; r < share->runs.size(); ++r) {
-    const auto first = static_cast<uint32_t>(share->runs[r].first);
-    for (size_t i = begin; i < survivors.part_ends[r]; ++i) {
-      const float score =
-          context_.metric == Metric::kL2 ? -share->scores[i] : share->scores[i];
-      top->Offer({score, first + survivors.slots[i], share->parts[r]});
+  if (context_.metric != Metric::kL2) return;
+  for (float& score : share->scores) score = -score;
+}
+
+absl::Span<Candidate> CodeSearch::TakeBest(size_t task) {
+  std::vector<Candidate>& best = memory_.best;
+  best.clear();
+  if (sizes_.full == 0) return {};
+  const float least = Threshold(sizes_.full);
+  for (size_t i = 0; i < shares_; ++i) {
+    const Share& share = memory_.shares[i];
+    const Survivors& survivors = share.survivors[task];
+    size_t begin = 0;
+    for (size_t r = 0; r < share.runs.size(); ++r) {
+      const auto first = static_cast<uint32_t>(share.runs[r].first);
+      for (; begin < survivors.part_ends[r]; ++begin) {
+        if (share.scores[begin] < least) continue;
+        best.push_back({share.scores[begin], first + survivors.slots[begin],
+                        share.parts[r]});
+      }
     }
-    begin = survivors.part_ends[r];
   }
+  if (best.size() > sizes_.full) {  // Ties with the last one.
+    std::nth_element(best.begin(),
+                     best.begin() + static_cast<ptrdiff_t>(sizes_.full),
+                     best.end(), BestFirst{&context_.view});
+    best.resize(sizes_.full);
+  }
+  return absl::MakeSpan(best);
 }
 
 }  // namespace corkscrew

@@ -4,16 +4,20 @@
 // The stages of a search that read codes (docs/quantizer.md, 1.2): the prefix
 // of the sign plane of all slots, the sign plane of the best of them, the full
 // code of the best of these. Who is kept is a property of the data: it does not
-// depend on how slots lie in blocks, nor on threads.
+// depend on how slots lie in blocks, nor on threads, nor on which queries are
+// searched together.
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
 #include "db/search_stages.h"
 #include "db/slot_block.h"
 #include "db/stage_sizes.h"
 #include "quant/code_scan.h"
+#include "quant/raw_vector.h"
 #include "quant/sieve.h"
 
 namespace corkscrew {
@@ -25,40 +29,55 @@ struct CodeSearchMemory {
     std::vector<ScanRun> runs;
     std::vector<uint32_t> parts;  // Of the view, of each run.
     std::vector<SievePart> sieve;
-    Survivors survivors;
-    std::vector<float> scores;  // Of the survivors; not after RunSieve().
-    std::vector<int32_t> sums;  // Over the sign plane.
-    std::vector<CodeScalars> scalars;
-    std::vector<float> full_sums;
-    std::vector<float> sketch_sums;
+    std::vector<Survivors> survivors;      // [tasks]
+    std::vector<Survivors*> sieved;        // [tasks] Their addresses.
+    std::vector<RawVector<int32_t>> sums;  // [tasks] Over the sign plane.
+    // [tasks] Of one run.
+    std::vector<size_t> begins;
+    std::vector<absl::Span<const uint32_t>> run_slots;
+    std::vector<const int16_t*> prefix_sums;
+    std::vector<int32_t*> sign_sums;
+    RawVector<float> scores;  // Of the survivors of one task.
+    RawVector<float> ranked;  // For a cut.
+    RawVector<CodeScalars> scalars;
+    RawVector<float> full_sums;
+    RawVector<float> sketch_sums;
   };
 
   SelectedSlots selected;
   ScanCopies copies;
   std::vector<ScanRun> runs;  // Of one part.
   std::vector<Share> shares;
-  std::vector<float> ranked;
+  std::vector<const ScanQuery*> queries;  // [tasks]
+  std::vector<Survivors*> cut;            // [shares]
+  RawVector<float> ranked;
+  std::vector<Candidate> best;
 };
 
-// One query. Borrows its arguments.
+// Some queries that see the same slots (equal filters and moments) and keep
+// equally many of them (k and oversampling). Borrows its arguments.
 class CodeSearch {
  public:
-  CodeSearch(const SearchContext& context, const SearchTask& task,
+  CodeSearch(const SearchContext& context, absl::Span<const SearchTask> tasks,
              size_t threads, CodeSearchMemory* memory);
 
-  // The best slots by full code, StageSizes::full of them at most.
-  TopSlots Run();
+  // Calls use(task, best) for each task: its best slots by full code, in any
+  // order, StageSizes::full of them at most. Stops when that returns false.
+  void Run(
+      absl::FunctionRef<bool(const SearchTask&, absl::Span<Candidate>)> use);
 
  private:
   using Share = CodeSearchMemory::Share;
 
   void MakeShares();
-  void ScanPrefix(Share* share) const;
-  void ScorePrefix(Share* share) const;
-  void CutPrefix();
-  void ScanSignPlane(Share* share) const;
-  void CutSignPlane();
-  void ScanFullCode(Share* share, TopSlots* top) const;
+  void ScanPrefixes(Share* share) const;
+  void ScorePrefix(size_t task, Share* share) const;
+  void CutPrefix(size_t task);
+  void ScanSignPlanes(Share* share) const;
+  void ScoreSignPlane(size_t task, Share* share) const;
+  void CutSignPlane(size_t task);
+  void ScanFullCode(size_t task, Share* share) const;
+  absl::Span<Candidate> TakeBest(size_t task);
 
   // Runs work(share) for each, side by side.
   template <typename Work>
@@ -71,7 +90,7 @@ class CodeSearch {
                      const CodeScalars* scalars, size_t n, float* scores) const;
 
   const SearchContext& context_;
-  const SearchTask& task_;
+  const absl::Span<const SearchTask> tasks_;
   const size_t threads_;
   CodeSearchMemory& memory_;
   StageSizes sizes_;

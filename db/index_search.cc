@@ -20,9 +20,33 @@ constexpr size_t kThreadsFrom = 32 * 1024;
 // Scores between two calls of `cancelled`; finishing a query counts as some.
 constexpr size_t kAskEvery = 64 * 1024;
 constexpr size_t kFinish = 4 * 1024;
+// Queries that are searched together: what they keep stays in the second-level
+// cache. They are looked for among as many.
+constexpr size_t kTasksPerGroup = 16;
+constexpr size_t kTasksSearched = 256;
 
 absl::Status CancelledError() {
   return absl::CancelledError("search: cancelled by the caller");
+}
+
+// Null if all records match.
+const Filter* FilterOf(const IndexQuery& query) {
+  const bool all =
+      query.filter == nullptr || query.filter->op == Filter::Op::kAll;
+  return all ? nullptr : query.filter;
+}
+
+// Whether both see the same slots and keep equally many at each stage.
+bool GoTogether(const SearchTask& a, const SearchTask& b) {
+  if (&a == &b) return true;
+  if (a.query->exact || b.query->exact || a.at != b.at || a.k != b.k ||
+      a.query->oversample != b.query->oversample) {
+    return false;
+  }
+  const Filter* const filter = FilterOf(*a.query);
+  const Filter* const other = FilterOf(*b.query);
+  return filter == other ||
+         (filter != nullptr && other != nullptr && *filter == *other);
 }
 
 }  // namespace
@@ -50,15 +74,20 @@ absl::Status IndexSearch::Prepare() {
     }
     const Lamport now = context_.view.now;
     const Lamport at = std::min(query.at.value_or(now), now);
-    SearchTask& task = tasks_.emplace_back(
-        SearchTask{&query, query.k + (query.exclude_id.empty() ? 0 : 1),
+    tasks_.push_back(
+        SearchTask{&query, query.k + (query.exclude_id.empty() ? 0 : 1), at,
                    SlotFilter(context_.view, at, query.filter)});
-    if (options_.rescore_column) task.lengths = LengthsOf(query.vector);
-    if (query.exact) continue;
-    CORKSCREW_ASSIGN_OR_RETURN(task.prepared,
-                               context_.quantizer.Prepare(query.vector));
-    task.scan = context_.scan.Prepare(*task.prepared);
   }
+  return absl::OkStatus();
+}
+
+absl::Status IndexSearch::PrepareTask(SearchTask* task) const {
+  const IndexQuery& query = *task->query;
+  if (options_.rescore_column) task->lengths = LengthsOf(query.vector);
+  if (query.exact) return absl::OkStatus();
+  CORKSCREW_ASSIGN_OR_RETURN(task->prepared,
+                             context_.quantizer.Prepare(query.vector));
+  task->scan = context_.scan.Prepare(*task->prepared);
   return absl::OkStatus();
 }
 
@@ -78,33 +107,55 @@ bool IndexSearch::IsCancelled(size_t scores) {
   return cancelled_();
 }
 
+void IndexSearch::GroupTasks() {
+  const size_t threads = std::max<size_t>(1, options_.threads);
+  const size_t most =
+      std::clamp<size_t>(tasks_.size() / threads, 1, kTasksPerGroup);
+  std::vector<SearchTask> grouped;
+  grouped.reserve(tasks_.size());
+  std::vector<bool> done(tasks_.size());
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    if (done[i]) continue;
+    const SearchTask& first = tasks_[i];
+    const size_t begin = grouped.size();
+    const size_t end = std::min(tasks_.size(), i + kTasksSearched);
+    for (size_t j = i; j < end && grouped.size() - begin < most; ++j) {
+      if (done[j] || !GoTogether(first, tasks_[j])) continue;
+      grouped.push_back(std::move(tasks_[j]));
+      done[j] = true;
+    }
+    groups_.push_back({begin, grouped.size()});
+  }
+  tasks_ = std::move(grouped);
+}
+
 absl::StatusOr<std::vector<std::vector<IndexHit>>> IndexSearch::Run() {
   if (IsCancelled(0)) return CancelledError();
-  const size_t slots = SlotsOfView();
+  GroupTasks();
   // Queries side by side rather than the slots of each, if there are enough.
-  const bool side_by_side = tasks_.size() >= options_.threads &&
-                            slots * tasks_.size() >= kThreadsFrom;
   const size_t threads = std::max<size_t>(1, options_.threads);
+  const bool side_by_side = groups_.size() >= threads &&
+                            SlotsOfView() * tasks_.size() >= kThreadsFrom;
   std::vector<std::vector<IndexHit>> hits(tasks_.size());
-  std::vector<absl::Status> statuses(tasks_.size());
+  std::vector<absl::Status> statuses(groups_.size());
   const auto run = [&](size_t worker, size_t i) {
-    const SearchTask& task = tasks_[i];
-    if (task.query->exact) return true;
-    if (worker == 0 && IsCancelled(slots + kFinish)) return false;
-    const Best best = RunByCodes(task, side_by_side ? 1 : threads);
-    statuses[i] = best.status();
-    if (best.ok()) hits[i] = Hits(*task.query, *best);
-    return true;
+    const Group& group = groups_[i];
+    if (tasks_[group.begin].query->exact) return true;
+    statuses[i] = RunByCodes(group, worker == 0, side_by_side ? 1 : threads,
+                             absl::MakeSpan(hits));
+    return !absl::IsCancelled(statuses[i]);
   };
-  if (!RunUnits(tasks_.size(), side_by_side ? threads : 1, run)) {
+  if (!RunUnits(groups_.size(), side_by_side ? threads : 1, run)) {
     return CancelledError();
   }
-  for (size_t i = 0; i < tasks_.size(); ++i) {
-    if (!tasks_[i].query->exact) continue;
-    const Best best = RunExact(tasks_[i]);
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    SearchTask& task = tasks_[groups_[i].begin];
+    if (!task.query->exact) continue;
+    CORKSCREW_RETURN_IF_ERROR(PrepareTask(&task));
+    const Best best = RunExact(task);
     statuses[i] = best.status();
-    if (best.ok()) hits[i] = Hits(*tasks_[i].query, *best);
     if (absl::IsCancelled(statuses[i])) return statuses[i];
+    if (best.ok()) hits[NumberOf(task)] = Hits(*task.query, *best);
   }
   for (absl::Status& status : statuses) {
     CORKSCREW_RETURN_IF_ERROR(std::move(status));
@@ -112,13 +163,32 @@ absl::StatusOr<std::vector<std::vector<IndexHit>>> IndexSearch::Run() {
   return hits;
 }
 
-IndexSearch::Best IndexSearch::RunByCodes(const SearchTask& task,
-                                          size_t threads) const {
+absl::Status IndexSearch::RunByCodes(const Group& group, bool may_ask,
+                                     size_t threads,
+                                     absl::Span<std::vector<IndexHit>> hits) {
+  const auto tasks =
+      absl::MakeSpan(tasks_).subspan(group.begin, group.end - group.begin);
+  for (SearchTask& task : tasks) CORKSCREW_RETURN_IF_ERROR(PrepareTask(&task));
+  const size_t slots = SlotsOfView();
+  absl::Status status;
+  const auto finish = [&](const SearchTask& task,
+                          absl::Span<Candidate> candidates) {
+    if (may_ask && IsCancelled(slots + kFinish)) {
+      status = CancelledError();
+      return false;
+    }
+    if (options_.rescore_column) {
+      status = ScoreWithColumn(context_, task, candidates);
+      if (!status.ok()) return false;
+    }
+    hits[NumberOf(task)] =
+        Hits(*task.query, SortBest(context_, task, candidates));
+    return true;
+  };
   // Kept by the thread: a search allocates nothing but its results.
   thread_local CodeSearchMemory memory;
-  TopSlots top = CodeSearch(context_, task, threads, &memory).Run();
-  if (!options_.rescore_column) return top.TakeSorted();
-  return RescoreWithColumn(context_, task, top.Take());
+  CodeSearch(context_, tasks, threads, &memory).Run(finish);
+  return status;
 }
 
 IndexSearch::Best IndexSearch::RunExact(const SearchTask& task) {

@@ -34,10 +34,26 @@ class IndexSearch {
  private:
   using Best = absl::StatusOr<std::vector<Candidate>>;
 
+  // Tasks [begin, end), searched together. An exact one is alone.
+  struct Group {
+    size_t begin = 0;
+    size_t end = 0;
+  };
+
+  // Puts tasks that can be searched together next to each other.
+  void GroupTasks();
+  absl::Status PrepareTask(SearchTask* task) const;
   bool IsCancelled(size_t scores);
   size_t SlotsOfView() const;
+  // The number of its query.
+  size_t NumberOf(const SearchTask& task) const {
+    return static_cast<size_t>(task.query - queries_.data());
+  }
+  // Sets the hits of the queries of a group. `may_ask`: this is the calling
+  // thread.
+  absl::Status RunByCodes(const Group& group, bool may_ask, size_t threads,
+                          absl::Span<std::vector<IndexHit>> hits);
   // The k best of a task, best first.
-  Best RunByCodes(const SearchTask& task, size_t threads) const;
   Best RunExact(const SearchTask& task);
   std::vector<IndexHit> Hits(const IndexQuery& query,
                              absl::Span<const Candidate> best) const;
@@ -46,6 +62,7 @@ class IndexSearch {
   const SearchContext& context_;
   const absl::Span<const IndexQuery> queries_;
   std::vector<SearchTask> tasks_;  // [queries]
+  std::vector<Group> groups_;
 
   // Used by the calling thread only.
   const std::function<bool()>& cancelled_;

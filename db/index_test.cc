@@ -321,6 +321,53 @@ TEST(IndexTest, TheOrderInWhichIdsAreAddedDoesNotMatter) {
   }
 }
 
+// Queries that go together, as their moments, equal filters and sizes agree,
+// and others between them.
+TEST(IndexTest, ABatchGivesEachQueryWhatItGetsAlone) {
+  for (const size_t dim : {12, 200}) {
+    for (const Metric metric : kMetrics) {
+      Random random(dim);
+      const Lamport puts = 400;
+      const History history = RandomHistory(&random, dim, Shape::kNormal, puts);
+      const Filter filters[] = {Filter::Eq("flag", true),
+                                Filter::Eq("group", int64_t{2}),
+                                Filter::Eq("flag", true), Filter::All()};
+      std::vector<std::vector<float>> vectors;
+      for (int i = 0; i < 150; ++i) {
+        vectors.push_back(RandomVector(&random, dim, Shape::kNormal));
+      }
+      std::vector<IndexQuery> queries;
+      for (const std::vector<float>& vector : vectors) {
+        IndexQuery query{.vector = vector, .k = 5, .oversample = 1};
+        const bool usual = random.Next() % 4 != 0;
+        if (!usual) query = RandomQuery(&random, vector, nullptr, puts);
+        query.exact = !usual && random.Next() % 4 == 0;
+        const uint64_t filter = random.Next() % 6;
+        if (filter < 4) query.filter = &filters[filter];
+        queries.push_back(query);
+      }
+      for (const size_t threads : {1, 8}) {
+        const IndexOptions options{.quantizer = {.dim = dim, .bits = 2},
+                                   .metric = metric,
+                                   .threads = threads};
+        const auto index = MakeIndex(options, history.all(), puts);
+        const auto hits = index->Search(queries, history, nullptr);
+        ASSERT_THAT(hits, IsOk());
+        for (size_t i = 0; i < queries.size(); ++i) {
+          ASSERT_EQ(Describe((*hits)[i]),
+                    Describe(SearchOne(*index, queries[i], history)))
+              << "dim " << dim << ", query " << i;
+          if (threads != 1 || i % 7 != 0) continue;
+          ASSERT_EQ(Describe((*hits)[i]),
+                    Describe(history.Search(options, index->quantizer(),
+                                            queries[i], puts)))
+              << "dim " << dim << ", query " << i;
+        }
+      }
+    }
+  }
+}
+
 // The k best by definition, "id=score".
 std::vector<std::string> BruteForce(const Numbered& set, Metric metric,
                                     const std::vector<float>& q, size_t k) {

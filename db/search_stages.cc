@@ -18,44 +18,81 @@ float Oriented(Metric metric, float score) {
 
 Lengths LengthsFrom(double n2) { return {std::sqrt(n2), n2}; }
 
-// Candidates whose rows are fetched from memory ahead of use.
-constexpr size_t kRowsAhead = 4;
+// Rows that are scored together.
+constexpr size_t kRowsAtOnce = 4;
+// Rows that are fetched from memory ahead of use: the CPU does not see rows
+// coming that are read side by side.
+constexpr size_t kRowsAhead = 32;
+
+// The first level is too small for so many rows.
+void PrefetchToSecondLevel(const char* line) {
+  __builtin_prefetch(line, /*rw=*/0, /*locality=*/2);
+}
 
 void Prefetch(absl::string_view row) {
   constexpr size_t kCacheLine = 64;
   for (size_t i = 0; i < row.size(); i += kCacheLine) {
-    __builtin_prefetch(row.data() + i);
+    PrefetchToSecondLevel(row.data() + i);
   }
+  if (!row.empty()) PrefetchToSecondLevel(row.data() + row.size() - 1);
 }
 
-// Rows of the rescore column; those that are damaged are made again.
-class RowReader {
+// Makes a damaged row again.
+//   errors of OriginalReader
+absl::Status MakeRow(const SearchContext& context, const BodyKey& body,
+                     size_t dim, std::string* row) {
+  std::vector<float> original(dim);
+  CORKSCREW_RETURN_IF_ERROR(
+      context.originals.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
+  row->resize(RescoreRowBytes(dim));
+  WriteRescoreRow(original, row->data());
+  return absl::OkStatus();
+}
+
+// Some rows of the rescore column, scored together. Borrows its arguments.
+class RowBatch {
  public:
-  RowReader(const SearchContext& context, size_t dim)
-      : context_(context), dim_(dim) {}
+  RowBatch(const SearchContext& context, const SearchTask& task)
+      : context_(context), query_(task.query->vector) {}
 
-  // Where the row lies; empty if it is damaged.
-  absl::string_view Find(uint32_t part, uint32_t slot) const {
-    return context_.view.parts[part].block->rescore_row(slot);
+  bool full() const { return size_ == kRowsAtOnce; }
+  size_t size() const { return size_; }
+  const RescoreRow& row(size_t i) const { return rows_[i]; }
+  // The product of row i and the query; after Multiply().
+  double dot(size_t i) const { return dots_[i]; }
+
+  // Adds a row, made again from the original if it is damaged. Not when full().
+  //   errors of OriginalReader
+  absl::Status Add(uint32_t part, uint32_t slot) {
+    const SlotBlock& block = *context_.view.parts[part].block;
+    absl::string_view bytes = block.rescore_row(slot);
+    if (bytes.empty()) {
+      std::string& made = made_[size_];
+      CORKSCREW_RETURN_IF_ERROR(
+          MakeRow(context_, block.body(slot), query_.size(), &made));
+      bytes = made;
+    }
+    rows_[size_] = ReadRescoreRow(bytes);
+    factors_[size_] = rows_[size_].factors.data();
+    scales_[size_] = rows_[size_].fixed.scale;
+    ++size_;
+    return absl::OkStatus();
   }
 
-  // `bytes` is what Find() returned. Valid until the next call.
-  absl::StatusOr<RescoreRow> Read(uint32_t part, uint32_t slot,
-                                  absl::string_view bytes) {
-    if (!bytes.empty()) return ReadRescoreRow(bytes);
-    const BodyKey body = context_.view.parts[part].block->body(slot);
-    std::vector<float> original(dim_);
-    CORKSCREW_RETURN_IF_ERROR(
-        context_.originals.ReadOriginals({&body, 1}, absl::MakeSpan(original)));
-    made_.resize(RescoreRowBytes(dim_));
-    WriteRescoreRow(original, made_.data());
-    return ReadRescoreRow(made_);
+  void Multiply() {
+    Dot8Fixed({factors_.data(), size_}, scales_.data(), query_, dots_.data());
   }
+  void Clear() { size_ = 0; }
 
  private:
   const SearchContext& context_;
-  const size_t dim_;
-  std::string made_;
+  const absl::Span<const float> query_;
+  size_t size_ = 0;
+  std::array<RescoreRow, kRowsAtOnce> rows_;
+  std::array<const int16_t*, kRowsAtOnce> factors_;
+  std::array<float, kRowsAtOnce> scales_;
+  std::array<double, kRowsAtOnce> dots_;
+  std::array<std::string, kRowsAtOnce> made_;
 };
 
 // Originals are read in parts of this size at most.
@@ -84,29 +121,42 @@ void SelectedSlots::Select(const IndexView& view, const SlotFilter& filter) {
   }
 }
 
-absl::StatusOr<std::vector<Candidate>> RescoreWithColumn(
-    const SearchContext& context, const SearchTask& task,
-    absl::Span<const Candidate> candidates) {
-  const absl::Span<const float> query = task.query->vector;
-  TopSlots top(task.k, BestFirst{&context.view});
-  RowReader rows(context, query.size());
-  std::vector<absl::string_view> found;
-  found.reserve(candidates.size());
-  for (const Candidate& c : candidates) {
-    found.push_back(rows.Find(c.part, c.slot));
-    if (found.size() <= kRowsAhead) Prefetch(found.back());
-  }
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    if (i + kRowsAhead < found.size()) Prefetch(found[i + kRowsAhead]);
+absl::Span<Candidate> SortBest(const SearchContext& context,
+                               const SearchTask& task,
+                               absl::Span<Candidate> candidates) {
+  const size_t n = std::min(task.k, candidates.size());
+  std::partial_sort(candidates.begin(),
+                    candidates.begin() + static_cast<ptrdiff_t>(n),
+                    candidates.end(), BestFirst{&context.view});
+  return candidates.first(n);
+}
+
+absl::Status ScoreWithColumn(const SearchContext& context,
+                             const SearchTask& task,
+                             absl::Span<Candidate> candidates) {
+  const auto prefetch = [&](size_t i) {
+    if (i >= candidates.size()) return;
     const Candidate& c = candidates[i];
-    CORKSCREW_ASSIGN_OR_RETURN(const RescoreRow row,
-                               rows.Read(c.part, c.slot, found[i]));
-    const float score = ScoreFromDot(
-        context.metric, Dot8Fixed(row.factors, row.fixed.scale, query),
-        LengthsFrom(row.fixed.n2), task.lengths);
-    top.Offer({Oriented(context.metric, score), c.slot, c.part});
+    Prefetch(context.view.block(c).rescore_row(c.slot));
+  };
+  RowBatch batch(context, task);
+  for (size_t i = 0; i < kRowsAhead; ++i) prefetch(i);
+  for (size_t first = 0; first < candidates.size(); first += batch.size()) {
+    batch.Clear();
+    while (!batch.full() && first + batch.size() < candidates.size()) {
+      prefetch(first + batch.size() + kRowsAhead);
+      const Candidate& c = candidates[first + batch.size()];
+      CORKSCREW_RETURN_IF_ERROR(batch.Add(c.part, c.slot));
+    }
+    batch.Multiply();
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const float score =
+          ScoreFromDot(context.metric, batch.dot(i),
+                       LengthsFrom(batch.row(i).fixed.n2), task.lengths);
+      candidates[first + i].score = Oriented(context.metric, score);
+    }
   }
-  return top.TakeSorted();
+  return absl::OkStatus();
 }
 
 absl::Status ScoreOriginals(const SearchContext& context,
@@ -166,20 +216,26 @@ absl::Status ScanRescoreColumn(const SearchContext& context,
                                const SearchTask& task,
                                const SelectedSlots& selected,
                                const SlotRange& range, OpenSlots* open) {
+  // One row after the other: the CPU sees them coming.
+  const SlotBlock& block = *context.view.parts[range.part].block;
   const absl::Span<const float> query = task.query->vector;
-  RowReader rows(context, query.size());
+  std::string made;
   for (size_t slot = range.first; slot < range.last; ++slot) {
     if (!selected.Has(range.part, slot)) continue;
-    const auto number = static_cast<uint32_t>(slot);
-    CORKSCREW_ASSIGN_OR_RETURN(
-        const RescoreRow row,
-        rows.Read(range.part, number, rows.Find(range.part, number)));
+    absl::string_view bytes = block.rescore_row(slot);
+    if (bytes.empty()) {
+      CORKSCREW_RETURN_IF_ERROR(
+          MakeRow(context, block.body(slot), query.size(), &made));
+      bytes = made;
+    }
+    const RescoreRow row = ReadRescoreRow(bytes);
     float nearest;
     float farthest;
     ScoreBounds(context.metric, Dot8Fixed(row.factors, row.fixed.scale, query),
                 row.fixed.error, LengthsFrom(row.n2), task.lengths, &nearest,
                 &farthest);
-    open->Offer(range.part, number, Oriented(context.metric, farthest),
+    open->Offer(range.part, static_cast<uint32_t>(slot),
+                Oriented(context.metric, farthest),
                 Oriented(context.metric, nearest));
   }
   return absl::OkStatus();

@@ -26,12 +26,11 @@
 
 namespace corkscrew {
 
-using TopSlots = TopK<BestFirst>;
-
 // One query of a search. Borrows the query. Immutable while it is searched.
 struct SearchTask {
   const IndexQuery* query = nullptr;
   size_t k = 0;  // One more than asked for if an id is excluded.
+  Lamport at = 0;
   SlotFilter filter;
   std::optional<PreparedQuery> prepared = std::nullopt;  // For the code scan,
   ScanQuery scan = {};                                   // as this.
@@ -84,12 +83,16 @@ struct SlotRange {
   size_t last = 0;
 };
 
-// Returns the k best of `candidates` by their score in the rescore column, best
-// first.
+// Leaves the k best of `candidates`, best first.
+absl::Span<Candidate> SortBest(const SearchContext& context,
+                               const SearchTask& task,
+                               absl::Span<Candidate> candidates);
+
+// Replaces the scores of `candidates` by those of the rescore column.
 //   errors of OriginalReader, which is asked for rows that are damaged
-absl::StatusOr<std::vector<Candidate>> RescoreWithColumn(
-    const SearchContext& context, const SearchTask& task,
-    absl::Span<const Candidate> candidates);
+absl::Status ScoreWithColumn(const SearchContext& context,
+                             const SearchTask& task,
+                             absl::Span<Candidate> candidates);
 
 // Replaces the scores of `candidates` by those with the originals.
 //   errors of OriginalReader

@@ -249,9 +249,34 @@ void SignSumsOf(const ScanLayout& layout, const ScanQuery& query,
   }
   SumBits(query.rest, {columns.rest, layout.rest_bytes, layout.rest_bytes},
           slots, sums);
-  for (size_t i = 0; i < slots.size(); ++i) {
+  const size_t n = slots.size();
+  size_t i = 0;
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  const Tag<int32_t> d;
+  const hn::Rebind<int16_t, Tag<int32_t>> d16;
+  const auto total = hn::Set(d, query.rest.total);
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    const auto prefix = hn::PromoteTo(d, hn::LoadU(d16, prefix_sums + i));
+    const auto rest = hn::ShiftLeft<1>(hn::LoadU(d, sums + i));
+    hn::StoreU(hn::Sub(hn::Add(prefix, rest), total), d, sums + i);
+  }
+#endif
+  for (; i < n; ++i) {
     sums[i] = prefix_sums[i] + 2 * sums[i] - query.rest.total;
   }
+}
+
+void ToFloats(const int32_t* HWY_RESTRICT from, size_t n,
+              float* HWY_RESTRICT to) {
+  size_t i = 0;
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  const Tag<float> d;
+  const Tag<int32_t> d32;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    hn::StoreU(hn::ConvertTo(d, hn::LoadU(d32, from + i)), d, to + i);
+  }
+#endif
+  for (; i < n; ++i) to[i] = static_cast<float>(from[i]);
 }
 
 void SketchSumsOf(const ScanLayout& layout, const ScanQuery& query,
@@ -486,6 +511,128 @@ HWY_NOINLINE int64_t SumCodeBytes(const CodeTables& tables,
 
 #endif
 
+#if HWY_TARGET == HWY_AVX3_DL
+
+// 3 and 4 bits, of rows whose planes and prefix are whole words of 64 bits:
+// these are masks, which make the index of a level out of nothing. Nothing is
+// copied.
+template <int kBits>
+class MaskedCodeSum {
+ public:
+  MaskedCodeSum(const CodeTables& tables, const ScanLayout& layout,
+                const ScanColumns& columns, const int8_t* integers)
+      : layout_(layout),
+        columns_(columns),
+        integers_(integers),
+        table_(_mm512_broadcast_i32x4(_mm_load_si128(
+            reinterpret_cast<const __m128i*>(tables.level_low)))) {}
+
+  HWY_INLINE VecI32 Of(size_t slot) const {
+    const uint8_t* const rest = columns_.rest + slot * layout_.rest_bytes;
+    const uint8_t* const low = columns_.low + slot * layout_.low_bytes;
+    const uint8_t* const prefix =
+        columns_.prefix + layout_.PrefixPosition(slot, 0);
+    __m512i sum = _mm512_setzero_si512();
+    size_t i = 0;
+    for (; i < layout_.prefix_bytes; i += 8) {
+      sum = Add(PrefixWord(prefix + i * kScanBlock), low + i, 8 * i, sum);
+    }
+    for (; i < layout_.plane_bytes; i += 8) {
+      sum = Add(Word(rest + i - layout_.prefix_bytes), low + i, 8 * i, sum);
+    }
+    return VecI32{sum};
+  }
+
+  HWY_INLINE void Prefetch(size_t slot) const {
+    const uint8_t* prefix = columns_.prefix + layout_.PrefixPosition(slot, 0);
+    for (size_t i = 0; i < layout_.prefix_bytes; i += 8) {
+      hwy::Prefetch(prefix);
+      hwy::Prefetch(prefix + kScanBlock);
+      hwy::Prefetch(prefix + 2 * kScanBlock);
+      hwy::Prefetch(prefix + 3 * kScanBlock);
+      hwy::Prefetch(prefix + 4 * kScanBlock);
+      hwy::Prefetch(prefix + 5 * kScanBlock);
+      hwy::Prefetch(prefix + 6 * kScanBlock);
+      hwy::Prefetch(prefix + 7 * kScanBlock);
+      prefix += 8 * kScanBlock;
+    }
+    if (layout_.rest_bytes != 0) {
+      PrefetchRow(columns_.rest + slot * layout_.rest_bytes,
+                  layout_.rest_bytes);
+    }
+    PrefetchRow(columns_.low + slot * layout_.low_bytes, layout_.low_bytes);
+  }
+
+ private:
+  static HWY_INLINE uint64_t Word(const uint8_t* from) {
+    uint64_t word;
+    std::memcpy(&word, from, sizeof(word));
+    return word;
+  }
+  // Eight bytes of one slot.
+  static HWY_INLINE uint64_t PrefixWord(const uint8_t* from) {
+    const auto byte = [from](size_t i) HWY_ATTR {
+      return uint64_t{from[i * kScanBlock]} << (8 * i);
+    };
+    return ((byte(0) | byte(1)) | (byte(2) | byte(3))) |
+           ((byte(4) | byte(5)) | (byte(6) | byte(7)));
+  }
+  // Of 64 coordinates from `first` on: `sign` has their sign bits, the other
+  // planes are a plane apart.
+  HWY_INLINE __m512i Add(uint64_t sign, const uint8_t* low, size_t first,
+                         __m512i sum) const {
+    const auto add = [](__m512i code, uint64_t plane, int bit) HWY_ATTR {
+      return _mm512_mask_add_epi8(
+          code, plane, code, _mm512_set1_epi8(static_cast<char>(1 << bit)));
+    };
+    __m512i code = _mm512_maskz_set1_epi8(sign, 1 << (kBits - 1));
+    for (int bit = kBits - 2; bit >= 0; --bit) {
+      code = add(code, Word(low), bit);
+      low += layout_.plane_bytes;
+    }
+    return _mm512_dpbusd_epi32(sum, _mm512_shuffle_epi8(table_, code),
+                               _mm512_loadu_si512(integers_ + first));
+  }
+
+  const ScanLayout& layout_;
+  const ScanColumns& columns_;
+  const int8_t* const integers_;
+  const __m512i table_;
+};
+
+template <int kBits>
+HWY_NOINLINE void FullSumsMasked(const CodeScan::Tables& tables,
+                                 const ScanQuery& query,
+                                 const ScanColumns& columns,
+                                 absl::Span<const uint32_t> slots,
+                                 float* HWY_RESTRICT sums) {
+  const ScanLayout& layout = tables.layout;
+  const MaskedCodeSum<kBits> sum(tables.codes, layout, columns,
+                                 query.levels.in_order);
+  const int64_t offset = int64_t{query.levels.total} * tables.codes.offset;
+  const size_t n = slots.size();
+  for (size_t i = 0; i < std::min(n, kRowsPerCopy); ++i) {
+    sum.Prefetch(slots[i]);
+  }
+  for (size_t i = 0; i < n; i += 4) {
+    const size_t last = n - 1;
+    for (size_t j = i + kRowsPerCopy; j < std::min(i + kRowsPerCopy + 4, n);
+         ++j) {
+      sum.Prefetch(slots[j]);
+    }
+    HWY_ALIGN int32_t four[4];
+    hn::Store(SumLanes4(sum.Of(slots[i]), sum.Of(slots[std::min(i + 1, last)]),
+                        sum.Of(slots[std::min(i + 2, last)]),
+                        sum.Of(slots[std::min(i + 3, last)])),
+              hn::FixedTag<int32_t, 4>(), four);
+    for (size_t j = 0; j < std::min<size_t>(4, n - i); ++j) {
+      sums[i + j] = static_cast<float>(four[j] - offset);
+    }
+  }
+}
+
+#endif
+
 HWY_INLINE int64_t SumCode(const CodeTables& tables, const ScanQuery& query,
                            const CodePlanes& code) {
   switch (tables.bits) {
@@ -518,6 +665,16 @@ void FullSumsOf(const CodeScan::Tables& tables, const ScanQuery& query,
     return FullSumsLinear(tables, query, columns, slots, sign_sums, sums);
   }
   const ScanLayout& layout = tables.layout;
+#if HWY_TARGET == HWY_AVX3_DL
+  if (layout.prefix_bytes % 8 == 0 && layout.plane_bytes % 8 == 0) {
+    if (tables.codes.bits == 3) {
+      return FullSumsMasked<3>(tables, query, columns, slots, sums);
+    }
+    if (tables.codes.bits == 4) {
+      return FullSumsMasked<4>(tables, query, columns, slots, sums);
+    }
+  }
+#endif
   // The sign planes of a few codes are copied before the first is summed: what
   // was written as bytes is not at once readable as a vector.
   alignas(64) uint8_t sign[kMaxPlaneBytes + kScanPadding];

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -64,6 +65,7 @@ HWY_EXPORT(FillSharedTables);
 HWY_EXPORT(ShareBlocksOf);
 HWY_EXPORT(SharedPrefixSumsOf);
 HWY_EXPORT(SignSumsOf);
+HWY_EXPORT(ToFloats);
 HWY_EXPORT(SketchSumsOf);
 HWY_EXPORT(FullSumsOf);
 
@@ -186,15 +188,21 @@ void CodeScan::SignSums(absl::Span<const ScanQuery* const> queries,
       std::max<size_t>(kBytesPerRun / (tables_.layout.rest_bytes + 1), 1);
   size_t left = 0;
   for (const auto& some : slots) left += some.size();
-  std::vector<size_t> done(queries.size(), 0);
-  for (size_t end = run; left != 0; end += run) {
+  size_t least = std::numeric_limits<size_t>::max();
+  for (const auto& some : slots) {
+    if (!some.empty()) least = std::min<size_t>(least, some[0]);
+  }
+  for (size_t begin = least; left != 0; begin += run) {
     for (size_t q = 0; q < queries.size(); ++q) {
-      const auto rest = slots[q].subspan(done[q]);
+      const auto first = static_cast<size_t>(
+          std::lower_bound(slots[q].begin(), slots[q].end(), begin) -
+          slots[q].begin());
+      const auto rest = slots[q].subspan(first);
       const auto n = static_cast<size_t>(
-          std::lower_bound(rest.begin(), rest.end(), end) - rest.begin());
-      SignSums(*queries[q], columns, rest.first(n), prefix_sums[q] + done[q],
-               sums[q] + done[q]);
-      done[q] += n;
+          std::lower_bound(rest.begin(), rest.end(), begin + run) -
+          rest.begin());
+      SignSums(*queries[q], columns, rest.first(n), prefix_sums[q] + first,
+               sums[q] + first);
       left -= n;
     }
   }
@@ -230,7 +238,7 @@ void StageScores(Metric metric, const StageUnits& units, const int32_t* sums,
                  const CodeScalars* scalars, size_t n, float* scores) {
   switch (metric) {
     case Metric::kCosine:
-      for (size_t i = 0; i < n; ++i) scores[i] = static_cast<float>(sums[i]);
+      HWY_DYNAMIC_DISPATCH(ToFloats)(sums, n, scores);
       return;
     case Metric::kDot:
       for (size_t i = 0; i < n; ++i) {

@@ -77,7 +77,7 @@ class SharedBlocks {
 };
 
 // Sums for the codes of one quantizer. Immutable: thread-safe. The functions
-// allocate nothing, but for Prepare() and SignSums() of several queries.
+// allocate nothing, but for Prepare().
 class CodeScan {
  public:
   explicit CodeScan(const Quantizer& quantizer);

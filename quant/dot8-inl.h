@@ -103,6 +103,12 @@ HWY_INLINE double Dot8Loop(const X* x, const Y* y, size_t n) {
   return JoinAccumulators(a);
 }
 
+template <typename X>
+HWY_INLINE void Dot8Rows(const X* const* rows, size_t count, const float* query,
+                         size_t n, double* sums) {
+  for (size_t i = 0; i < count; ++i) sums[i] = Dot8Loop(rows[i], query, n);
+}
+
 double RoundRow(const float* x, size_t n, uint16_t* row) {
   double a[8] = {};
   RoundTail(x, 0, n, row, a);
@@ -149,6 +155,56 @@ HWY_INLINE double Dot8Loop(const X* HWY_RESTRICT x, const Y* HWY_RESTRICT y,
   for (size_t p = 0; p < kParts; ++p) hn::Store(sums[p], d, a + p * lanes);
   AddTail(x, y, whole, n, a);
   return JoinAccumulators(a);
+}
+
+// Rows that go side by side: they share the query, and their sums do not wait
+// for each other.
+constexpr size_t kRowsAtOnce = 4;
+
+template <typename X>
+HWY_INLINE void Dot8OfFour(const X* const* HWY_RESTRICT rows,
+                           const float* HWY_RESTRICT query, size_t n,
+                           double* HWY_RESTRICT results) {
+  const TagF64 d;
+  const size_t lanes = hn::Lanes(d);
+  const X* HWY_RESTRICT x0 = rows[0];
+  const X* HWY_RESTRICT x1 = rows[1];
+  const X* HWY_RESTRICT x2 = rows[2];
+  const X* HWY_RESTRICT x3 = rows[3];
+  const size_t whole = n / 8 * 8;
+  HWY_ALIGN double a[kRowsAtOnce][8];
+  // One part of the accumulators after the other: these are in registers.
+  for (size_t p = 0; p < 8; p += lanes) {
+    VecF64 s0 = hn::Zero(d);
+    VecF64 s1 = s0;
+    VecF64 s2 = s0;
+    VecF64 s3 = s0;
+    for (size_t i = p; i < whole; i += 8) {
+      const VecF64 q = LoadDoubles(query + i);
+      s0 = hn::MulAdd(LoadDoubles(x0 + i), q, s0);
+      s1 = hn::MulAdd(LoadDoubles(x1 + i), q, s1);
+      s2 = hn::MulAdd(LoadDoubles(x2 + i), q, s2);
+      s3 = hn::MulAdd(LoadDoubles(x3 + i), q, s3);
+    }
+    hn::Store(s0, d, a[0] + p);
+    hn::Store(s1, d, a[1] + p);
+    hn::Store(s2, d, a[2] + p);
+    hn::Store(s3, d, a[3] + p);
+  }
+  for (size_t r = 0; r < kRowsAtOnce; ++r) {
+    AddTail(rows[r], query, whole, n, a[r]);
+    results[r] = JoinAccumulators(a[r]);
+  }
+}
+
+template <typename X>
+HWY_INLINE void Dot8Rows(const X* const* rows, size_t count, const float* query,
+                         size_t n, double* sums) {
+  size_t i = 0;
+  for (; i + kRowsAtOnce <= count; i += kRowsAtOnce) {
+    Dot8OfFour(rows + i, query, n, sums + i);
+  }
+  for (; i < count; ++i) sums[i] = Dot8Loop(rows[i], query, n);
 }
 
 // Rounds `x` [n] to bfloat16 into `row` [n] and returns the sum of the squared
@@ -248,6 +304,12 @@ double Dot8Float(const float* x, const float* y, size_t n) {
 
 double Dot8FixedRow(const int16_t* row, const float* query, size_t n) {
   return Dot8Loop(row, query, n);
+}
+
+// Sets sums[i] to Dot8FixedRow() of rows[i]. `rows`, `sums` [count].
+void Dot8FixedRows(const int16_t* const* rows, size_t count, const float* query,
+                   size_t n, double* sums) {
+  Dot8Rows(rows, count, query, n, sums);
 }
 
 }  // namespace HWY_NAMESPACE

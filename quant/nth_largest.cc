@@ -21,6 +21,7 @@ namespace corkscrew {
 HWY_EXPORT(FindBounds);
 HWY_EXPORT(CountFrom);
 HWY_EXPORT(KeepSide);
+HWY_EXPORT(MoveFrom);
 
 namespace {
 
@@ -57,10 +58,17 @@ float NthLargest(size_t n, absl::Span<float> scores) {
     const size_t above = HWY_DYNAMIC_DISPATCH(CountFrom)(x, size, pivot);
     const bool is_above = above >= n;
     if (!is_above) n -= above;
-    size = HWY_DYNAMIC_DISPATCH(KeepSide)(x, size, pivot, is_above);
-    HWY_DYNAMIC_DISPATCH(FindBounds)(x, size, &least, &most);
+    size =
+        HWY_DYNAMIC_DISPATCH(KeepSide)(x, size, pivot, is_above, &least, &most);
   }
   return least;
+}
+
+size_t MoveAtLeast(float least, const float* scores, size_t from, size_t end,
+                   size_t to, uint32_t* slots, int32_t* sums) {
+  assert(to <= from && from <= end);
+  return HWY_DYNAMIC_DISPATCH(MoveFrom)(least, scores, from, end, to, slots,
+                                        sums);
 }
 
 }  // namespace corkscrew

@@ -4,6 +4,7 @@
 // Cuts between the stages of a search.
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/types/span.h"
 
@@ -15,6 +16,11 @@ namespace corkscrew {
 // std::nth_element, whose branches are not predictable. Of zeros of both signs,
 // which are equal, it may return either.
 float NthLargest(size_t n, absl::Span<float> scores);
+
+// Moves those of `slots` and `sums` [from, end) whose score is at least `least`
+// to `to` <= `from` and on, in their order. Returns where they end.
+size_t MoveAtLeast(float least, const float* scores, size_t from, size_t end,
+                   size_t to, uint32_t* slots, int32_t* sums);
 
 }  // namespace corkscrew
 

@@ -59,5 +59,39 @@ TEST(NthLargestTest, NumbersOfAllSizes) {
   for (size_t n = 1; n <= scores.size(); ++n) Check(scores, n);
 }
 
+TEST(MoveAtLeastTest, KeepsTheOrderOfWhatReachesTheScore) {
+  for (size_t size = 0; size <= 70; ++size) {
+    const std::vector<float> scores = RandomNormal(size, /*seed=*/size);
+    for (const size_t from : {size_t{0}, size / 3}) {
+      for (const size_t to : {size_t{0}, from}) {
+        for (const float least : {-9.0f, 0.0f, 1.0f, 9.0f}) {
+          std::vector<uint32_t> slots(size);
+          std::vector<int32_t> sums(size);
+          for (size_t i = 0; i < size; ++i) {
+            slots[i] = static_cast<uint32_t>(1000 + i);
+            sums[i] = -static_cast<int32_t>(i);
+          }
+          std::vector<uint32_t> want_slots(
+              slots.begin(), slots.begin() + static_cast<ptrdiff_t>(to));
+          for (size_t i = from; i < size; ++i) {
+            if (scores[i] >= least) want_slots.push_back(slots[i]);
+          }
+          ForEachSimdTarget([&] {
+            std::vector<uint32_t> moved = slots;
+            std::vector<int32_t> moved_sums = sums;
+            const size_t end = MoveAtLeast(least, scores.data(), from, size, to,
+                                           moved.data(), moved_sums.data());
+            ASSERT_EQ(end, want_slots.size());
+            for (size_t i = 0; i < end; ++i) {
+              EXPECT_EQ(moved[i], want_slots[i]);
+              EXPECT_EQ(moved_sums[i], 1000 - static_cast<int32_t>(moved[i]));
+            }
+          });
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace corkscrew

@@ -41,6 +41,7 @@ float LengthBound(double squares, size_t n) {
 
 HWY_EXPORT(Dot8Float);
 HWY_EXPORT(Dot8FixedRow);
+HWY_EXPORT(Dot8FixedRows);
 HWY_EXPORT(FixRow);
 HWY_EXPORT(LargestMagnitude);
 HWY_EXPORT(RoundRow);
@@ -55,6 +56,15 @@ double Dot8Fixed(absl::Span<const int16_t> row, float scale,
   assert(row.size() == query.size());
   return double{scale} * HWY_DYNAMIC_DISPATCH(Dot8FixedRow)(
                              row.data(), query.data(), row.size());
+}
+
+void Dot8Fixed(absl::Span<const int16_t* const> rows, const float* scales,
+               absl::Span<const float> query, double* dots) {
+  HWY_DYNAMIC_DISPATCH(Dot8FixedRows)
+  (rows.data(), rows.size(), query.data(), query.size(), dots);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    dots[i] = static_cast<double>(scales[i]) * dots[i];
+  }
 }
 
 FixedPoint RoundToFixed(absl::Span<const float> vector,

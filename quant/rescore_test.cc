@@ -181,6 +181,33 @@ TEST(Dot8FixedTest, EqualsTheDefinitionForEveryLength) {
   }
 }
 
+TEST(Dot8FixedTest, RowsTogetherGiveWhatEachGivesAlone) {
+  constexpr size_t kMost = 11;
+  for (const size_t dim : {1, 7, 8, 9, 64, 100, 384}) {
+    const std::vector<float> query = Uneven(dim, /*seed=*/dim);
+    std::vector<std::vector<int16_t>> rows(kMost, std::vector<int16_t>(dim));
+    std::vector<const int16_t*> pointers;
+    std::vector<float> scales;
+    for (size_t i = 0; i < kMost; ++i) {
+      scales.push_back(
+          RoundToFixed(Uneven(dim, /*seed=*/100 + i), absl::MakeSpan(rows[i]))
+              .scale);
+      pointers.push_back(rows[i].data());
+    }
+    for (size_t n = 0; n <= kMost; ++n) {
+      ForEachSimdTarget([&] {
+        std::vector<double> dots(n);
+        Dot8Fixed(absl::MakeConstSpan(pointers).first(n), scales.data(), query,
+                  dots.data());
+        for (size_t i = 0; i < n; ++i) {
+          EXPECT_EQ(dots[i], Dot8Fixed(rows[i], scales[i], query))
+              << "row " << i << " of " << n << ", dim " << dim;
+        }
+      });
+    }
+  }
+}
+
 // The nearest bfloat16, of two equally near ones that with an even last bit:
 // found among all neighbours of the upper half.
 uint16_t NearestBFloat16(float x) {

@@ -13,6 +13,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "quant/code_scan.h"
+#include "quant/raw_vector.h"
 #include "quant/scan_layout.h"
 
 // Compiles the -inl.h file below once per instruction set.
@@ -190,7 +191,7 @@ void Guess(const CodeScan& scan, absl::Span<const SievePart> parts,
     size_t b = skip;
     for (; b < n; b += every) {
       const auto sample = [&](Sifting& sifting, const int16_t* sums) {
-        std::vector<int16_t>& sampled = sifting.survivors->sums;
+        RawVector<int16_t>& sampled = sifting.survivors->sums;
         uint64_t admitted = Admitted(part, b);
         if (admitted == ~uint64_t{0}) {
           sampled.insert(sampled.end(), sums, sums + kScanBlock);
@@ -206,7 +207,7 @@ void Guess(const CodeScan& scan, absl::Span<const SievePart> parts,
   }
   for (Sifting& sifting : siftings) {
     // Three standard deviations above what is expected.
-    const std::vector<int16_t>& sample = sifting.survivors->sums;
+    const RawVector<int16_t>& sample = sifting.survivors->sums;
     const double expected = static_cast<double>(keep) *
                             static_cast<double>(sample.size()) /
                             static_cast<double>(slots);

@@ -10,6 +10,7 @@
 
 #include "absl/types/span.h"
 #include "quant/code_scan.h"
+#include "quant/raw_vector.h"
 
 namespace corkscrew {
 
@@ -26,8 +27,8 @@ struct SievePart {
 struct Survivors {
   // Those of part p are at part_ends[p - 1] (0 for p = 0) to part_ends[p] - 1,
   // in ascending order.
-  std::vector<uint32_t> slots;    // Numbers in their part.
-  std::vector<int16_t> sums;      // Their prefix sums.
+  RawVector<uint32_t> slots;      // Numbers in their part.
+  RawVector<int16_t> sums;        // Their prefix sums.
   std::vector<size_t> part_ends;  // [parts]
 
   size_t size() const { return slots.size(); }
