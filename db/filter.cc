@@ -1,5 +1,6 @@
 #include "db/filter.h"
 
+#include <algorithm>
 #include <cmath>
 #include <compare>
 #include <cstring>
@@ -150,6 +151,8 @@ absl::Status ValidateNode(const Filter& filter, size_t depth, size_t* nodes) {
   return absl::OkStatus();
 }
 
+constexpr size_t kListType = 4;
+
 std::partial_ordering Reversed(std::partial_ordering order) {
   return 0 <=> order;
 }
@@ -205,44 +208,23 @@ std::optional<Strings> AsList(const ValueView& value) {
   return std::nullopt;
 }
 
-bool EqualLists(Strings a, Strings b) {
-  if (a.left() != b.left()) return false;
-  while (a.left() > 0) {
-    if (a.Next() != b.Next()) return false;
+std::partial_ordering CompareLists(Strings a, Strings b) {
+  while (a.left() > 0 && b.left() > 0) {
+    const std::partial_ordering order = CompareBytes(a.Next(), b.Next());
+    if (order != 0) return order;
   }
-  return true;
+  return a.left() <=> b.left();
 }
 
-// How a stored value stands to a filter's: unordered if they do not compare.
-std::partial_ordering CompareOrdered(const ValueView& a, const Value& b) {
-  if (const auto* flag = std::get_if<bool>(&a)) {
-    if (const auto* y = std::get_if<bool>(&b)) return *flag <=> *y;
-  } else if (const auto* integer = std::get_if<int64_t>(&a)) {
-    if (const auto* y = std::get_if<int64_t>(&b)) return *integer <=> *y;
-    if (const auto* y = std::get_if<double>(&b)) {
-      return CompareNumbers(*integer, *y);
-    }
-  } else if (const auto* number = std::get_if<double>(&a)) {
-    if (const auto* y = std::get_if<double>(&b)) return *number <=> *y;
-    if (const auto* y = std::get_if<int64_t>(&b)) {
-      return Reversed(CompareNumbers(*y, *number));
-    }
-  } else if (const auto* text = std::get_if<absl::string_view>(&a)) {
-    if (const auto* y = std::get_if<std::string>(&b)) {
-      return CompareBytes(*text, *y);
-    }
-  }
-  return std::partial_ordering::unordered;
+// Of comparisons but equality: lists have no order there.
+std::partial_ordering CompareOrdered(const ValueView& a, const ValueView& b) {
+  return TypeOf(a) == kListType ? std::partial_ordering::unordered
+                                : Compare(a, b);
 }
 
 // Nullopt if the two do not compare.
-std::optional<bool> AreEqual(const ValueView& a, const Value& b) {
-  if (const auto* list = std::get_if<std::vector<std::string>>(&b)) {
-    const std::optional<Strings> stored = AsList(a);
-    if (!stored.has_value()) return std::nullopt;
-    return EqualLists(*stored, Strings(list));
-  }
-  const std::partial_ordering order = CompareOrdered(a, b);
+std::optional<bool> AreEqual(const ValueView& a, const ValueView& b) {
+  const std::partial_ordering order = Compare(a, b);
   if (order == std::partial_ordering::unordered) return std::nullopt;
   return order == 0;
 }
@@ -261,35 +243,9 @@ bool Contains(const ValueView& a, const Value& b) {
   return false;
 }
 
-bool MatchesValue(const Filter& filter, const ValueView& value) {
-  switch (filter.op) {
-    case Filter::Op::kExists:
-      return true;
-    case Filter::Op::kEq:
-      return AreEqual(value, filter.values[0]).value_or(false);
-    case Filter::Op::kNe:
-      return !AreEqual(value, filter.values[0]).value_or(true);
-    case Filter::Op::kLt:
-      return CompareOrdered(value, filter.values[0]) < 0;
-    case Filter::Op::kLe:
-      return CompareOrdered(value, filter.values[0]) <= 0;
-    case Filter::Op::kGt:
-      return CompareOrdered(value, filter.values[0]) > 0;
-    case Filter::Op::kGe:
-      return CompareOrdered(value, filter.values[0]) >= 0;
-    case Filter::Op::kContains:
-      return Contains(value, filter.values[0]);
-    case Filter::Op::kIn:
-      for (const Value& wanted : filter.values) {
-        if (AreEqual(value, wanted).value_or(false)) return true;
-      }
-      return false;
-    default:
-      return false;
-  }
-}
+}  // namespace
 
-ValueView View(const Value& value) {
+ValueView ViewOf(const Value& value) {
   return std::visit(
       [](const auto& v) -> ValueView {
         using T = std::decay_t<decltype(v)>;
@@ -304,7 +260,71 @@ ValueView View(const Value& value) {
       value);
 }
 
-}  // namespace
+size_t TypeOf(const ValueView& value) {
+  return std::min(value.index(), kListType);
+}
+
+std::partial_ordering Compare(const ValueView& a, const ValueView& b) {
+  if (const auto* integer = std::get_if<int64_t>(&a)) {
+    if (const auto* y = std::get_if<int64_t>(&b)) return *integer <=> *y;
+    if (const auto* y = std::get_if<double>(&b)) {
+      return CompareNumbers(*integer, *y);
+    }
+  } else if (const auto* number = std::get_if<double>(&a)) {
+    if (const auto* y = std::get_if<double>(&b)) return *number <=> *y;
+    if (const auto* y = std::get_if<int64_t>(&b)) {
+      return Reversed(CompareNumbers(*y, *number));
+    }
+  } else if (const auto* text = std::get_if<absl::string_view>(&a)) {
+    if (const auto* y = std::get_if<absl::string_view>(&b)) {
+      return CompareBytes(*text, *y);
+    }
+  } else if (const auto* flag = std::get_if<bool>(&a)) {
+    if (const auto* y = std::get_if<bool>(&b)) return *flag <=> *y;
+  } else if (TypeOf(b) == kListType) {
+    return CompareLists(*AsList(a), *AsList(b));
+  }
+  return std::partial_ordering::unordered;
+}
+
+std::weak_ordering DictionaryOrder(const ValueView& a, const ValueView& b) {
+  if (TypeOf(a) != TypeOf(b)) return TypeOf(a) <=> TypeOf(b);
+  const std::partial_ordering order = Compare(a, b);
+  if (order < 0) return std::weak_ordering::less;
+  if (order > 0) return std::weak_ordering::greater;
+  return std::weak_ordering::equivalent;
+}
+
+bool MatchesValue(const Filter& comparison, const ValueView& value) {
+  const auto order = [&] {
+    return CompareOrdered(value, ViewOf(comparison.values[0]));
+  };
+  switch (comparison.op) {
+    case Filter::Op::kExists:
+      return true;
+    case Filter::Op::kEq:
+      return AreEqual(value, ViewOf(comparison.values[0])).value_or(false);
+    case Filter::Op::kNe:
+      return !AreEqual(value, ViewOf(comparison.values[0])).value_or(true);
+    case Filter::Op::kLt:
+      return order() < 0;
+    case Filter::Op::kLe:
+      return order() <= 0;
+    case Filter::Op::kGt:
+      return order() > 0;
+    case Filter::Op::kGe:
+      return order() >= 0;
+    case Filter::Op::kContains:
+      return Contains(value, comparison.values[0]);
+    case Filter::Op::kIn:
+      for (const Value& wanted : comparison.values) {
+        if (AreEqual(value, ViewOf(wanted)).value_or(false)) return true;
+      }
+      return false;
+    default:
+      return false;
+  }
+}
 
 absl::Status ValidateFilter(const Filter& filter) {
   size_t nodes = 0;
@@ -341,7 +361,7 @@ bool Matches(const Filter& filter, const Metadata& metadata) {
                        [&](absl::string_view key) -> std::optional<ValueView> {
                          const auto found = metadata.find(std::string(key));
                          if (found == metadata.end()) return std::nullopt;
-                         return View(found->second);
+                         return ViewOf(found->second);
                        });
 }
 

@@ -4,6 +4,7 @@
 // Evaluation of metadata filters. The one place that compares values: every
 // index and every row-by-row check uses these functions.
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,8 +29,8 @@ absl::Status ValidateFilter(const Filter& filter);
 // corkscrew/filter.h.
 bool Matches(const Filter& filter, const Metadata& metadata);
 
-// A list of strings inside a stored row: `size` times a native u32 length and
-// that many bytes.
+// A list of strings as it is stored: `size` times a little-endian u32 length
+// and that many bytes.
 struct PackedStrings {
   size_t size = 0;
   const char* bytes = nullptr;
@@ -38,6 +39,22 @@ struct PackedStrings {
 // A metadata value where it lies; borrows it.
 using ValueView = std::variant<bool, int64_t, double, absl::string_view,
                                const std::vector<std::string>*, PackedStrings>;
+
+ValueView ViewOf(const Value& value);
+
+// How two values stand to each other: unordered if they do not compare, which
+// lists do for equality and for DictionaryOrder() only (by their strings).
+std::partial_ordering Compare(const ValueView& a, const ValueView& b);
+
+// A total order: by type, in the order of Value, then by value; part of the
+// format of segments. No value is NaN.
+std::weak_ordering DictionaryOrder(const ValueView& a, const ValueView& b);
+
+// The index in Value of the type of a value.
+size_t TypeOf(const ValueView& value);
+
+// Whether `value` satisfies `comparison`, a validated filter with a key.
+bool MatchesValue(const Filter& comparison, const ValueView& value);
 
 // Matches() for metadata in any form: `find` returns the value of a key, or
 // nullopt if the record does not have it.
