@@ -173,42 +173,7 @@ std::partial_ordering CompareBytes(absl::string_view a, absl::string_view b) {
   return a.compare(b) <=> 0;
 }
 
-// Steps through a list of either form.
-class Strings {
- public:
-  explicit Strings(const std::vector<std::string>* list)
-      : list_(list), left_(list->size()) {}
-  explicit Strings(PackedStrings packed)
-      : bytes_(packed.bytes), left_(packed.size) {}
-
-  size_t left() const { return left_; }
-  absl::string_view Next() {
-    if (list_ != nullptr) return (*list_)[list_->size() - left_--];
-    uint32_t size;
-    std::memcpy(&size, bytes_, sizeof(size));
-    const absl::string_view item(bytes_ + sizeof(size), size);
-    bytes_ += sizeof(size) + size;
-    --left_;
-    return item;
-  }
-
- private:
-  const std::vector<std::string>* list_ = nullptr;
-  const char* bytes_ = nullptr;
-  size_t left_;
-};
-
-std::optional<Strings> AsList(const ValueView& value) {
-  if (const auto* list = std::get_if<const std::vector<std::string>*>(&value)) {
-    return Strings(*list);
-  }
-  if (const auto* packed = std::get_if<PackedStrings>(&value)) {
-    return Strings(*packed);
-  }
-  return std::nullopt;
-}
-
-std::partial_ordering CompareLists(Strings a, Strings b) {
+std::partial_ordering CompareLists(ListReader a, ListReader b) {
   while (a.left() > 0 && b.left() > 0) {
     const std::partial_ordering order = CompareBytes(a.Next(), b.Next());
     if (order != 0) return order;
@@ -235,15 +200,42 @@ bool Contains(const ValueView& a, const Value& b) {
   if (const auto* text = std::get_if<absl::string_view>(&a)) {
     return text->find(*needle) != absl::string_view::npos;
   }
-  std::optional<Strings> list = AsList(a);
-  if (!list.has_value()) return false;
-  while (list->left() > 0) {
-    if (list->Next() == *needle) return true;
+  if (TypeOf(a) != kListType) return false;
+  for (ListReader list(a); list.left() > 0;) {
+    if (list.Next() == *needle) return true;
   }
   return false;
 }
 
 }  // namespace
+
+ListReader::ListReader(const ValueView& list) : left_(0) {
+  if (const auto* strings =
+          std::get_if<const std::vector<std::string>*>(&list)) {
+    list_ = *strings;
+    left_ = list_->size();
+  } else if (const auto* packed = std::get_if<PackedStrings>(&list)) {
+    packed_ = packed->bytes;
+    left_ = packed->size;
+  } else {
+    numbered_ = std::get<NumberedStrings>(list);
+    left_ = numbered_.size;
+  }
+}
+
+absl::string_view ListReader::Next() {
+  const size_t left = left_--;
+  if (list_ != nullptr) return (*list_)[list_->size() - left];
+  if (packed_ == nullptr) {
+    return numbered_.strings->Get(LoadUnsigned(
+        numbered_.numbers, numbered_.width, numbered_.size - left));
+  }
+  uint32_t size;
+  std::memcpy(&size, packed_, sizeof(size));
+  const absl::string_view string(packed_ + sizeof(size), size);
+  packed_ += sizeof(size) + size;
+  return string;
+}
 
 ValueView ViewOf(const Value& value) {
   return std::visit(
@@ -282,7 +274,7 @@ std::partial_ordering Compare(const ValueView& a, const ValueView& b) {
   } else if (const auto* flag = std::get_if<bool>(&a)) {
     if (const auto* y = std::get_if<bool>(&b)) return *flag <=> *y;
   } else if (TypeOf(b) == kListType) {
-    return CompareLists(*AsList(a), *AsList(b));
+    return CompareLists(ListReader(a), ListReader(b));
   }
   return std::partial_ordering::unordered;
 }

@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "corkscrew/filter.h"
 #include "corkscrew/metadata.h"
+#include "db/string_column.h"
 
 namespace corkscrew {
 
@@ -36,9 +37,35 @@ struct PackedStrings {
   const char* bytes = nullptr;
 };
 
-// A metadata value where it lies; borrows it.
+// A list of strings by their numbers in a column of strings: little-endian
+// integers of `width` bytes.
+struct NumberedStrings {
+  size_t size = 0;
+  const char* numbers = nullptr;
+  uint8_t width = 0;
+  const StringColumn* strings = nullptr;
+};
+
+// A metadata value where it lies; borrows it. Lists have three forms.
 using ValueView = std::variant<bool, int64_t, double, absl::string_view,
-                               const std::vector<std::string>*, PackedStrings>;
+                               const std::vector<std::string>*, PackedStrings,
+                               NumberedStrings>;
+
+// Steps through a list of any form.
+class ListReader {
+ public:
+  // `list` is one.
+  explicit ListReader(const ValueView& list);
+
+  size_t left() const { return left_; }
+  absl::string_view Next();  // One must be left.
+
+ private:
+  const std::vector<std::string>* list_ = nullptr;
+  const char* packed_ = nullptr;
+  NumberedStrings numbered_ = {};
+  size_t left_;
+};
 
 ValueView ViewOf(const Value& value);
 

@@ -33,6 +33,12 @@ constexpr NumbersForm FormOfNumbers(uint64_t slots, uint64_t present,
   return {false, all};
 }
 
+// Part of the format. Bytes of an item of a list, if lists have so many
+// different ones. Never 0, so that the bytes of a file bound the items.
+constexpr uint8_t WidthOfItems(uint64_t strings) {
+  return strings <= 0x100 ? 1 : BytesFor(strings - 1);
+}
+
 }  // namespace corkscrew
 
 #endif  // CORKSCREW_DB_METADATA_COLUMN_FORM_H_

@@ -14,13 +14,13 @@
 #include "absl/strings/string_view.h"
 #include "db/filter.h"
 #include "db/metadata_column_form.h"
-#include "db/metadata_value.h"
 
 namespace corkscrew {
 namespace {
 
 constexpr uint32_t kNone = 0xFFFFFFFF;
 constexpr size_t kTypes = 5;
+constexpr size_t kListType = 4;  // Index in Value.
 
 // Appends the low `width` bytes.
 void AppendUnsigned(uint64_t value, uint8_t width, std::string* out) {
@@ -56,6 +56,22 @@ std::vector<Source> SourcesOf(absl::Span<const SlotMetadata> slots) {
 struct SlotValue {
   uint32_t slot;
   uint32_t value;
+};
+
+// A StringColumn.
+struct StringsBuilder {
+  std::string bytes;
+  std::vector<uint64_t> ends;
+
+  void Add(absl::string_view string) {
+    bytes.append(string.data(), string.size());
+    ends.push_back(bytes.size());
+  }
+  void AppendTo(std::string* out) const {
+    const uint8_t width = BytesFor(bytes.size());
+    for (const uint64_t end : ends) AppendUnsigned(end, width, out);
+    out->append(bytes);
+  }
 };
 
 // One key of the new segment.
@@ -120,9 +136,8 @@ class KeyBuilder {
     uint64_t most = 0;
     for (const ValueView& value : values_) {
       ++counts[TypeOf(value)];
-      if (TypeOf(value) >= 3) {
-        AppendString(value, &strings_);
-        string_ends_.push_back(strings_.size());
+      if (const auto* text = std::get_if<absl::string_view>(&value)) {
+        strings_.Add(*text);
       }
       const auto* const integer = std::get_if<int64_t>(&value);
       if (integer == nullptr) continue;
@@ -135,17 +150,41 @@ class KeyBuilder {
     Append(static_cast<uint32_t>(name.size()), out);
     Append(static_cast<uint32_t>(slots_.size()), out);
     for (const uint32_t count : counts) Append(count, out);
-    Append(uint64_t{strings_.size()}, out);
+    Append(uint64_t{strings_.bytes.size()}, out);
     Append(integer_base_, out);
     Append(integer_width_, out);
     out->append(name.data(), name.size());
+    if (counts[kListType] == 0) return;
+    CollectItems();
+    Append(static_cast<uint32_t>(item_strings_.ends.size()), out);
+    Append(uint64_t{item_strings_.bytes.size()}, out);
+    Append(uint64_t{items_.size()}, out);
   }
 
-  static void AppendString(const ValueView& value, std::string* out) {
-    if (const auto* text = std::get_if<absl::string_view>(&value)) {
-      out->append(text->data(), text->size());
-    } else {
-      AppendList(value, out);
+  // Lists have few different strings: these are numbered in their order, which
+  // keeps that of the lists.
+  void CollectItems() {
+    absl::flat_hash_map<absl::string_view, uint32_t> numbers;
+    for (const ValueView& value : values_) {
+      if (TypeOf(value) != kListType) continue;
+      for (ListReader list(value); list.left() > 0;) {
+        numbers.try_emplace(list.Next(), 0);
+      }
+    }
+    std::vector<absl::string_view> sorted;
+    sorted.reserve(numbers.size());
+    for (const auto& [string, number] : numbers) sorted.push_back(string);
+    std::sort(sorted.begin(), sorted.end());
+    for (const absl::string_view string : sorted) {
+      numbers[string] = static_cast<uint32_t>(item_strings_.ends.size());
+      item_strings_.Add(string);
+    }
+    for (const ValueView& value : values_) {
+      if (TypeOf(value) != kListType) continue;
+      for (ListReader list(value); list.left() > 0;) {
+        items_.push_back(numbers[list.Next()]);
+      }
+      item_ends_.push_back(items_.size());
     }
   }
 
@@ -178,15 +217,21 @@ class KeyBuilder {
         Append(*number, out);
       }
     }
-    const uint8_t width = BytesFor(strings_.size());
-    for (const uint64_t end : string_ends_) AppendUnsigned(end, width, out);
-    out->append(strings_);
+    strings_.AppendTo(out);
+    item_strings_.AppendTo(out);
+    for (const uint64_t end : item_ends_) {
+      AppendUnsigned(end, BytesFor(items_.size()), out);
+    }
+    const uint8_t width = WidthOfItems(item_strings_.ends.size());
+    for (const uint32_t item : items_) AppendUnsigned(item, width, out);
   }
 
   std::vector<ValueView> values_;
   std::vector<SlotValue> slots_;
-  std::string strings_;  // And lists.
-  std::vector<uint64_t> string_ends_;
+  StringsBuilder strings_;
+  StringsBuilder item_strings_;  // Of lists.
+  std::vector<uint32_t> items_;
+  std::vector<uint64_t> item_ends_;
   uint64_t integer_base_ = 0;
   uint8_t integer_width_ = 0;
 };

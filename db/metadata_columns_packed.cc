@@ -14,23 +14,35 @@
 #include "db/alive_words.h"
 #include "db/metadata_column_form.h"
 #include "db/metadata_column_words.h"
-#include "db/metadata_value.h"
 
 namespace corkscrew {
 namespace {
+
+// Of all lists of a key; more than any segment has.
+constexpr uint64_t kMostItems = uint64_t{1} << 40;
 
 // Types of values, their indices in Value.
 constexpr size_t kString = 3;
 constexpr size_t kList = 4;
 
-uint64_t LoadUnsigned(const char* bytes, uint8_t width, size_t i) {
-  uint64_t value = 0;
-  if (width != 0) std::memcpy(&value, bytes + i * width, width);
-  return value;
-}
-
 uint32_t LoadSlot(const char* slots, size_t i) {
   return static_cast<uint32_t>(LoadUnsigned(slots, sizeof(uint32_t), i));
+}
+
+// Reads `size` bytes, and where they lie to *bytes.
+bool ReadPart(Cursor* from, uint64_t size, const char** bytes) {
+  absl::string_view view;
+  const bool there = from->ReadBytes(size, &view);
+  *bytes = view.data();
+  return there;
+}
+
+bool ReadStrings(Cursor* from, uint32_t size, uint64_t bytes,
+                 StringColumn* strings) {
+  strings->size = size;
+  strings->end_width = BytesFor(bytes);
+  return ReadPart(from, uint64_t{size} * strings->end_width, &strings->ends) &&
+         from->ReadBytes(bytes, &strings->bytes);
 }
 
 absl::Status Malformed(absl::string_view what) {
@@ -88,21 +100,25 @@ absl::Status PackedMetadata::OpenKey(uint32_t slots, Cursor* keys,
   const NumbersForm form = FormOfNumbers(slots, key->present, count);
   const uint64_t rows = form.listed ? key->present : slots;
   key->width = form.width;
-  key->string_end_width = BytesFor(string_bytes);
-  const uint64_t ends = uint64_t{counts[3]} + counts[4];
-  const auto read = [](Cursor* from, uint64_t size, const char** bytes) {
-    absl::string_view view;
-    const bool there = from->ReadBytes(size, &view);
-    *bytes = view.data();
-    return there;
-  };
-  if ((form.listed && !read(numbers, rows * sizeof(uint32_t), &key->slots)) ||
-      !read(numbers, rows * form.width, &key->numbers) ||
-      !read(values, counts[0], &key->bools) ||
-      !read(values, uint64_t{counts[1]} * width, &key->integers) ||
-      !read(values, uint64_t{counts[2]} * sizeof(double), &key->doubles) ||
-      !read(values, ends * key->string_end_width, &key->string_ends) ||
-      !values->ReadBytes(string_bytes, &key->strings)) {
+  uint32_t item_strings = 0;
+  uint64_t item_bytes = 0;
+  if (counts[kList] > 0 &&
+      (!keys->ReadLittle(&item_strings) || !keys->ReadLittle(&item_bytes) ||
+       !keys->ReadLittle(&key->item_count) || key->item_count > kMostItems)) {
+    return Malformed("the lists of a key are cut off");
+  }
+  key->item_width = WidthOfItems(item_strings);
+  if ((form.listed &&
+       !ReadPart(numbers, rows * sizeof(uint32_t), &key->slots)) ||
+      !ReadPart(numbers, rows * form.width, &key->numbers) ||
+      !ReadPart(values, counts[0], &key->bools) ||
+      !ReadPart(values, uint64_t{counts[1]} * width, &key->integers) ||
+      !ReadPart(values, uint64_t{counts[2]} * sizeof(double), &key->doubles) ||
+      !ReadStrings(values, counts[kString], string_bytes, &key->strings) ||
+      !ReadStrings(values, item_strings, item_bytes, &key->item_strings) ||
+      !ReadPart(values, uint64_t{counts[kList]} * BytesFor(key->item_count),
+                &key->item_ends) ||
+      !ReadPart(values, key->item_count * key->item_width, &key->items)) {
     return Malformed("the values of a key are cut off");
   }
   return absl::OkStatus();
@@ -117,14 +133,16 @@ size_t PackedMetadata::Find(absl::string_view key) const {
              : kNoKey;
 }
 
-absl::string_view PackedMetadata::StringAt(const Key& key, uint32_t index) {
-  const auto end_of = [&key](uint32_t i) {
-    return LoadUnsigned(key.string_ends, key.string_end_width, i);
-  };
-  const uint64_t begin = index == 0 ? 0 : end_of(index - 1);
-  const uint64_t end = end_of(index);
-  if (begin > end || end > key.strings.size()) return {};
-  return key.strings.substr(begin, end - begin);
+uint64_t PackedMetadata::ItemEnd(const Key& key, uint32_t list) {
+  return LoadUnsigned(key.item_ends, BytesFor(key.item_count), list);
+}
+
+ValueView PackedMetadata::ListAt(const Key& key, uint32_t list) {
+  const uint64_t begin = list == 0 ? 0 : ItemEnd(key, list - 1);
+  const uint64_t end = ItemEnd(key, list);
+  if (begin > end || end > key.item_count) return NumberedStrings{};
+  return NumberedStrings{end - begin, key.items + begin * key.item_width,
+                         key.item_width, &key.item_strings};
 }
 
 ValueView PackedMetadata::value(size_t k, uint32_t number) const {
@@ -142,9 +160,8 @@ ValueView PackedMetadata::value(size_t k, uint32_t number) const {
     // No writer wrote NaN; whoever sorts values relies on it.
     return std::isnan(value) ? 0 : value;
   }
-  const absl::string_view string = StringAt(key, index - key.ends[2]);
-  if (index < key.ends[3]) return string;
-  return ReadList(string);
+  if (index < key.ends[3]) return key.strings.Get(index - key.ends[2]);
+  return ListAt(key, index - key.ends[3]);
 }
 
 uint32_t PackedMetadata::number(size_t k, size_t slot) const {
@@ -222,7 +239,9 @@ void PackedMetadata::AddRanges(size_t k, size_t type, const Filter& comparison,
   };
   if (comparison.op == Filter::Op::kExists) return add(all.begin, all.end);
   if (comparison.op == Filter::Op::kContains) {
-    if (type < kString) return;
+    const auto* const string = std::get_if<std::string>(&comparison.values[0]);
+    if (string == nullptr || type < kString) return;
+    if (type == kList) return AddLists(keys_[k], *string, wanted);
     for (uint32_t i = all.begin; i < all.end; ++i) {
       if (MatchesValue(comparison, value(k, i + 1))) add(i, i + 1);
     }
@@ -258,6 +277,58 @@ void PackedMetadata::AddRanges(size_t k, size_t type, const Filter& comparison,
       default:
         break;
     }
+  }
+}
+
+void PackedMetadata::AddLists(const Key& key, absl::string_view string,
+                              std::vector<Range>* wanted) {
+  uint32_t number = 0;
+  for (uint32_t end = key.item_strings.size; number < end;) {
+    const uint32_t middle = number + (end - number) / 2;
+    if (key.item_strings.Get(middle) < string) {
+      number = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  if (number == key.item_strings.size ||
+      key.item_strings.Get(number) != string) {
+    return;
+  }
+  const Range lists = key.OfType(kList);
+  uint32_t list = 0;
+  // Items 64 at a time, and then to which list each belongs that is wanted.
+  const auto add = [&](uint64_t first, uint64_t word) {
+    for (; word != 0; word &= word - 1) {
+      const uint64_t item =
+          first + static_cast<uint64_t>(std::countr_zero(word));
+      while (list < lists.end - lists.begin && ItemEnd(key, list) <= item) {
+        ++list;
+      }
+      if (list == lists.end - lists.begin) return;
+      const uint32_t value = lists.begin + list;
+      if (wanted->empty() || wanted->back().end <= value) {
+        wanted->push_back({value, value + 1});
+      }
+    }
+  };
+  const auto scan = [&]<typename T>(T) {
+    for (uint64_t first = 0; first < key.item_count; first += 64) {
+      const size_t n = std::min<uint64_t>(64, key.item_count - first);
+      uint64_t word;
+      FillWords<T>(key.items + first * sizeof(T), n, &word,
+                   [number](const char* items) {
+                     return WordInRange<T>(items, static_cast<T>(number), 1);
+                   });
+      add(first, word);
+    }
+  };
+  if (key.item_width == 1) {
+    scan(uint8_t{});
+  } else if (key.item_width == 2) {
+    scan(uint16_t{});
+  } else {
+    scan(uint32_t{});
   }
 }
 

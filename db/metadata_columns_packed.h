@@ -16,6 +16,7 @@
 #include "base/cursor.h"
 #include "db/metadata_column_words.h"
 #include "db/metadata_columns.h"
+#include "db/string_column.h"
 
 namespace corkscrew {
 
@@ -75,9 +76,14 @@ class PackedMetadata : public MetadataColumns {
     uint8_t integer_width = 0;
     const char* integers = nullptr;
     const char* doubles = nullptr;
-    const char* string_ends = nullptr;
-    uint8_t string_end_width = 0;
-    absl::string_view strings;  // And lists.
+    StringColumn strings;
+    // Lists: where the items of each end, and the items, which are the numbers
+    // of strings.
+    uint64_t item_count = 0;
+    const char* item_ends = nullptr;
+    uint8_t item_width = 0;
+    const char* items = nullptr;
+    StringColumn item_strings;
 
     Range OfType(size_t type) const {
       return {type == 0 ? 0 : ends[type - 1], ends[type]};
@@ -86,8 +92,11 @@ class PackedMetadata : public MetadataColumns {
 
   static absl::Status OpenKey(uint32_t slots, Cursor* keys, Cursor* numbers,
                               Cursor* values, Key* key);
-  // Of all strings and lists of the key.
-  static absl::string_view StringAt(const Key& key, uint32_t index);
+  static uint64_t ItemEnd(const Key& key, uint32_t list);
+  static ValueView ListAt(const Key& key, uint32_t list);
+  // Adds the lists that contain `string`.
+  static void AddLists(const Key& key, absl::string_view string,
+                       std::vector<Range>* wanted);
   // The number of a slot, or of the i-th slot that has the key.
   static uint32_t NumberAt(const Key& key, size_t i);
   // Of the values in `range`, which have one type and compare with `wanted`:

@@ -207,8 +207,10 @@ std::vector<std::string> Describe(const MetadataColumns& columns, size_t slot) {
     if (const auto* x = std::get_if<absl::string_view>(&value)) {
       absl::StrAppend(&text, *x);
     }
-    if (const auto* x = std::get_if<PackedStrings>(&value)) {
-      absl::StrAppend(&text, x->size);
+    if (TypeOf(value) == 4) {
+      for (ListReader list(value); list.left() > 0;) {
+        absl::StrAppend(&text, list.Next(), ",");
+      }
     }
     all.push_back(text);
   }

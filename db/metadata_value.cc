@@ -7,8 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "base/cursor.h"
-
 namespace corkscrew {
 namespace {
 
@@ -35,7 +33,11 @@ void AppendTypedValue(const Value& value, std::string* out) {
         if constexpr (std::is_same_v<T, std::string>) {
           out->append(v);
         } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
-          AppendList(&v, out);
+          Append(static_cast<uint32_t>(v.size()), out);
+          for (const std::string& string : v) {
+            Append(static_cast<uint32_t>(string.size()), out);
+            out->append(string);
+          }
         } else if constexpr (std::is_same_v<T, double>) {
           Append(v == 0 ? 0.0 : v, out);
         } else {
@@ -57,40 +59,9 @@ ValueView ReadTypedValue(absl::string_view bytes) {
     case 3:
       return value;
     default:
-      return ReadList(value);
+      return PackedStrings{Load<uint32_t>(value.substr(0, sizeof(uint32_t))),
+                           value.data() + sizeof(uint32_t)};
   }
-}
-
-void AppendList(const ValueView& list, std::string* out) {
-  if (const auto* packed = std::get_if<PackedStrings>(&list)) {
-    const char* end = packed->bytes;
-    for (size_t i = 0; i < packed->size; ++i) {
-      end += sizeof(uint32_t) + Load<uint32_t>({end, sizeof(uint32_t)});
-    }
-    Append(static_cast<uint32_t>(packed->size), out);
-    out->append(packed->bytes, static_cast<size_t>(end - packed->bytes));
-    return;
-  }
-  const auto& strings = *std::get<const std::vector<std::string>*>(list);
-  Append(static_cast<uint32_t>(strings.size()), out);
-  for (const std::string& string : strings) {
-    Append(static_cast<uint32_t>(string.size()), out);
-    out->append(string);
-  }
-}
-
-PackedStrings ReadList(absl::string_view bytes) {
-  Cursor cursor(bytes);
-  uint32_t count;
-  if (!cursor.ReadLittle(&count)) return {0, bytes.data()};
-  const PackedStrings list{count, bytes.data() + cursor.position()};
-  for (; count > 0; --count) {
-    uint32_t size;
-    if (!cursor.ReadLittle(&size) || !cursor.Skip(size)) {
-      return {0, bytes.data()};
-    }
-  }
-  return list;
 }
 
 }  // namespace corkscrew

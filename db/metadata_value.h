@@ -1,9 +1,10 @@
 #ifndef CORKSCREW_DB_METADATA_VALUE_H_
 #define CORKSCREW_DB_METADATA_VALUE_H_
 
-// One metadata value as bytes, for an index: filters read it where it lies.
-// Integers and doubles are 8 bytes little-endian, a bool is one byte, a string
-// its bytes, a list a u32 count and then per string a u32 size and its bytes.
+// One metadata value as bytes, for the growing block: filters read it where it
+// lies. Integers and doubles are 8 bytes little-endian, a bool is one byte, a
+// string its bytes, a list a u32 count and then per string a u32 size and its
+// bytes.
 
 #include <string>
 
@@ -18,11 +19,6 @@ namespace corkscrew {
 void AppendTypedValue(const Value& value, std::string* out);
 // What that wrote.
 ValueView ReadTypedValue(absl::string_view bytes);
-
-// Appends a list, of either form, as bytes.
-void AppendList(const ValueView& list, std::string* out);
-// The list of `bytes`; the empty list if they are none.
-PackedStrings ReadList(absl::string_view bytes);
 
 }  // namespace corkscrew
 
