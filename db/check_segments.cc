@@ -22,10 +22,11 @@
 #include "db/body.h"
 #include "db/check_fingerprint.h"
 #include "db/collection_state.h"
+#include "db/filter.h"
 #include "db/index_files.h"
 #include "db/index_rebuild.h"
 #include "db/keys.h"
-#include "db/metadata_row.h"
+#include "db/metadata_columns.h"
 #include "db/op.h"
 #include "db/origin_table.h"
 #include "db/purge.h"
@@ -257,6 +258,7 @@ class CollectionSegments {
     bodies_ = store_.NewIterator(Family::kBodies, prefix, PrefixEnd(prefix));
     for (const auto& [number, segment] : segments_) {
       size_t wrong = 0;
+      keys_of_slots_ = CountKeys(*segment);
       for (size_t slot = 0;
            slot < segment->slots() && wrong < kMostFindingsOfSegment; ++slot) {
         CORKSCREW_RETURN_IF_ERROR(sink_.CountRow());
@@ -313,14 +315,39 @@ class CollectionSegments {
         return "its row of the rescore column is not that of the vector";
       }
     }
-    if (segment.metadata_row(segment.metadata_number(slot)) !=
-        MetadataRow(row.metadata)) {
+    if (!HasMetadata(segment.metadata(), slot, row.metadata)) {
       return "its metadata is another";
     }
     if (segment.live() && segment.FindLatest(key.id) != slot) {
       return "the table of ids does not have it";
     }
     return CheckDeath(segment, slot, key);
+  }
+
+  // How many metadata keys each slot has.
+  static std::vector<uint32_t> CountKeys(const Segment& segment) {
+    std::vector<uint32_t> counts(segment.slots());
+    const MetadataColumns& columns = segment.metadata();
+    for (size_t k = 0; k < columns.keys(); ++k) {
+      columns.ForEach(k, segment.slots(),
+                      [&counts](uint32_t slot, uint32_t) { ++counts[slot]; });
+    }
+    return counts;
+  }
+
+  // Whether that is all that the columns have of the slot.
+  bool HasMetadata(const MetadataColumns& columns, size_t slot,
+                   const Metadata& metadata) const {
+    for (const auto& [key, value] : metadata) {
+      const size_t k = columns.Find(key);
+      if (k == MetadataColumns::kNoKey) return false;
+      const uint32_t number = columns.number(k, slot);
+      if (number == 0 ||
+          DictionaryOrder(columns.value(k, number), ViewOf(value)) != 0) {
+        return false;
+      }
+    }
+    return keys_of_slots_[slot] == metadata.size();
   }
 
   // A slot whose body was dropped: retention leaves it until the segment is
@@ -439,6 +466,7 @@ class CollectionSegments {
   std::set<OpId> tail_;           // Ops that are in no segment,
   std::set<OpId> late_;           // and whose deaths are in no file.
   std::unique_ptr<RowIterator> bodies_;
+  std::vector<uint32_t> keys_of_slots_;  // Of the segment that is checked.
   Fingerprint slots_;
   bool cut_short_ = false;  // Not all slots or bodies were read.
 };

@@ -231,11 +231,19 @@ TEST_P(CheckSegmentsTest, SlotsThatSayOtherThanTheStoreAreFound) {
       batch.Put(Family::kBodies, key, EncodeBodyToString(key, body));
     };
   };
-  const std::string other_metadata =
-      EncodeMetadata({{"n", static_cast<int64_t>(7)}}).value();
+  const auto change_metadata = [&](const Metadata& metadata) {
+    const std::string bytes = EncodeMetadata(metadata).value();
+    return change([bytes](Body* body) { body->metadata = bytes; });
+  };
+  const int64_t n = 70;  // Of the newest version of r20.
   std::vector<Disagreement> all = {
       {"metadata", "its metadata is another",
-       change([&](Body* body) { body->metadata = other_metadata; })},
+       change_metadata({{"n", int64_t{7}}})},
+      {"type of metadata", "its metadata is another",
+       change_metadata({{"n", static_cast<double>(n)}})},
+      {"more metadata", "its metadata is another",
+       change_metadata({{"n", n}, {"o", true}})},
+      {"no metadata", "its metadata is another", change_metadata({})},
       {"no op", "there is no such op",
        [](const Store& store, WriteBatch& batch) {
          batch.Delete(Family::kRows, OpKey({1, 0}, 0, 7));

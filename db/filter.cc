@@ -1,5 +1,6 @@
 #include "db/filter.h"
 
+#include <algorithm>
 #include <cmath>
 #include <compare>
 #include <cstring>
@@ -150,6 +151,8 @@ absl::Status ValidateNode(const Filter& filter, size_t depth, size_t* nodes) {
   return absl::OkStatus();
 }
 
+constexpr size_t kListType = 4;
+
 std::partial_ordering Reversed(std::partial_ordering order) {
   return 0 <=> order;
 }
@@ -170,79 +173,23 @@ std::partial_ordering CompareBytes(absl::string_view a, absl::string_view b) {
   return a.compare(b) <=> 0;
 }
 
-// Steps through a list of either form.
-class Strings {
- public:
-  explicit Strings(const std::vector<std::string>* list)
-      : list_(list), left_(list->size()) {}
-  explicit Strings(PackedStrings packed)
-      : bytes_(packed.bytes), left_(packed.size) {}
-
-  size_t left() const { return left_; }
-  absl::string_view Next() {
-    if (list_ != nullptr) return (*list_)[list_->size() - left_--];
-    uint32_t size;
-    std::memcpy(&size, bytes_, sizeof(size));
-    const absl::string_view item(bytes_ + sizeof(size), size);
-    bytes_ += sizeof(size) + size;
-    --left_;
-    return item;
+std::partial_ordering CompareLists(ListReader a, ListReader b) {
+  while (a.left() > 0 && b.left() > 0) {
+    const std::partial_ordering order = CompareBytes(a.Next(), b.Next());
+    if (order != 0) return order;
   }
-
- private:
-  const std::vector<std::string>* list_ = nullptr;
-  const char* bytes_ = nullptr;
-  size_t left_;
-};
-
-std::optional<Strings> AsList(const ValueView& value) {
-  if (const auto* list = std::get_if<const std::vector<std::string>*>(&value)) {
-    return Strings(*list);
-  }
-  if (const auto* packed = std::get_if<PackedStrings>(&value)) {
-    return Strings(*packed);
-  }
-  return std::nullopt;
+  return a.left() <=> b.left();
 }
 
-bool EqualLists(Strings a, Strings b) {
-  if (a.left() != b.left()) return false;
-  while (a.left() > 0) {
-    if (a.Next() != b.Next()) return false;
-  }
-  return true;
-}
-
-// How a stored value stands to a filter's: unordered if they do not compare.
-std::partial_ordering CompareOrdered(const ValueView& a, const Value& b) {
-  if (const auto* flag = std::get_if<bool>(&a)) {
-    if (const auto* y = std::get_if<bool>(&b)) return *flag <=> *y;
-  } else if (const auto* integer = std::get_if<int64_t>(&a)) {
-    if (const auto* y = std::get_if<int64_t>(&b)) return *integer <=> *y;
-    if (const auto* y = std::get_if<double>(&b)) {
-      return CompareNumbers(*integer, *y);
-    }
-  } else if (const auto* number = std::get_if<double>(&a)) {
-    if (const auto* y = std::get_if<double>(&b)) return *number <=> *y;
-    if (const auto* y = std::get_if<int64_t>(&b)) {
-      return Reversed(CompareNumbers(*y, *number));
-    }
-  } else if (const auto* text = std::get_if<absl::string_view>(&a)) {
-    if (const auto* y = std::get_if<std::string>(&b)) {
-      return CompareBytes(*text, *y);
-    }
-  }
-  return std::partial_ordering::unordered;
+// Of comparisons but equality: lists have no order there.
+std::partial_ordering CompareOrdered(const ValueView& a, const ValueView& b) {
+  return TypeOf(a) == kListType ? std::partial_ordering::unordered
+                                : Compare(a, b);
 }
 
 // Nullopt if the two do not compare.
-std::optional<bool> AreEqual(const ValueView& a, const Value& b) {
-  if (const auto* list = std::get_if<std::vector<std::string>>(&b)) {
-    const std::optional<Strings> stored = AsList(a);
-    if (!stored.has_value()) return std::nullopt;
-    return EqualLists(*stored, Strings(list));
-  }
-  const std::partial_ordering order = CompareOrdered(a, b);
+std::optional<bool> AreEqual(const ValueView& a, const ValueView& b) {
+  const std::partial_ordering order = Compare(a, b);
   if (order == std::partial_ordering::unordered) return std::nullopt;
   return order == 0;
 }
@@ -253,43 +200,44 @@ bool Contains(const ValueView& a, const Value& b) {
   if (const auto* text = std::get_if<absl::string_view>(&a)) {
     return text->find(*needle) != absl::string_view::npos;
   }
-  std::optional<Strings> list = AsList(a);
-  if (!list.has_value()) return false;
-  while (list->left() > 0) {
-    if (list->Next() == *needle) return true;
+  if (TypeOf(a) != kListType) return false;
+  for (ListReader list(a); list.left() > 0;) {
+    if (list.Next() == *needle) return true;
   }
   return false;
 }
 
-bool MatchesValue(const Filter& filter, const ValueView& value) {
-  switch (filter.op) {
-    case Filter::Op::kExists:
-      return true;
-    case Filter::Op::kEq:
-      return AreEqual(value, filter.values[0]).value_or(false);
-    case Filter::Op::kNe:
-      return !AreEqual(value, filter.values[0]).value_or(true);
-    case Filter::Op::kLt:
-      return CompareOrdered(value, filter.values[0]) < 0;
-    case Filter::Op::kLe:
-      return CompareOrdered(value, filter.values[0]) <= 0;
-    case Filter::Op::kGt:
-      return CompareOrdered(value, filter.values[0]) > 0;
-    case Filter::Op::kGe:
-      return CompareOrdered(value, filter.values[0]) >= 0;
-    case Filter::Op::kContains:
-      return Contains(value, filter.values[0]);
-    case Filter::Op::kIn:
-      for (const Value& wanted : filter.values) {
-        if (AreEqual(value, wanted).value_or(false)) return true;
-      }
-      return false;
-    default:
-      return false;
+}  // namespace
+
+ListReader::ListReader(const ValueView& list) : left_(0) {
+  if (const auto* strings =
+          std::get_if<const std::vector<std::string>*>(&list)) {
+    list_ = *strings;
+    left_ = list_->size();
+  } else if (const auto* packed = std::get_if<PackedStrings>(&list)) {
+    packed_ = packed->bytes;
+    left_ = packed->size;
+  } else {
+    numbered_ = std::get<NumberedStrings>(list);
+    left_ = numbered_.size;
   }
 }
 
-ValueView View(const Value& value) {
+absl::string_view ListReader::Next() {
+  const size_t left = left_--;
+  if (list_ != nullptr) return (*list_)[list_->size() - left];
+  if (packed_ == nullptr) {
+    return numbered_.strings->Get(LoadUnsigned(
+        numbered_.numbers, numbered_.width, numbered_.size - left));
+  }
+  uint32_t size;
+  std::memcpy(&size, packed_, sizeof(size));
+  const absl::string_view string(packed_ + sizeof(size), size);
+  packed_ += sizeof(size) + size;
+  return string;
+}
+
+ValueView ViewOf(const Value& value) {
   return std::visit(
       [](const auto& v) -> ValueView {
         using T = std::decay_t<decltype(v)>;
@@ -304,7 +252,71 @@ ValueView View(const Value& value) {
       value);
 }
 
-}  // namespace
+size_t TypeOf(const ValueView& value) {
+  return std::min(value.index(), kListType);
+}
+
+std::partial_ordering Compare(const ValueView& a, const ValueView& b) {
+  if (const auto* integer = std::get_if<int64_t>(&a)) {
+    if (const auto* y = std::get_if<int64_t>(&b)) return *integer <=> *y;
+    if (const auto* y = std::get_if<double>(&b)) {
+      return CompareNumbers(*integer, *y);
+    }
+  } else if (const auto* number = std::get_if<double>(&a)) {
+    if (const auto* y = std::get_if<double>(&b)) return *number <=> *y;
+    if (const auto* y = std::get_if<int64_t>(&b)) {
+      return Reversed(CompareNumbers(*y, *number));
+    }
+  } else if (const auto* text = std::get_if<absl::string_view>(&a)) {
+    if (const auto* y = std::get_if<absl::string_view>(&b)) {
+      return CompareBytes(*text, *y);
+    }
+  } else if (const auto* flag = std::get_if<bool>(&a)) {
+    if (const auto* y = std::get_if<bool>(&b)) return *flag <=> *y;
+  } else if (TypeOf(b) == kListType) {
+    return CompareLists(ListReader(a), ListReader(b));
+  }
+  return std::partial_ordering::unordered;
+}
+
+std::weak_ordering DictionaryOrder(const ValueView& a, const ValueView& b) {
+  if (TypeOf(a) != TypeOf(b)) return TypeOf(a) <=> TypeOf(b);
+  const std::partial_ordering order = Compare(a, b);
+  if (order < 0) return std::weak_ordering::less;
+  if (order > 0) return std::weak_ordering::greater;
+  return std::weak_ordering::equivalent;
+}
+
+bool MatchesValue(const Filter& comparison, const ValueView& value) {
+  const auto order = [&] {
+    return CompareOrdered(value, ViewOf(comparison.values[0]));
+  };
+  switch (comparison.op) {
+    case Filter::Op::kExists:
+      return true;
+    case Filter::Op::kEq:
+      return AreEqual(value, ViewOf(comparison.values[0])).value_or(false);
+    case Filter::Op::kNe:
+      return !AreEqual(value, ViewOf(comparison.values[0])).value_or(true);
+    case Filter::Op::kLt:
+      return order() < 0;
+    case Filter::Op::kLe:
+      return order() <= 0;
+    case Filter::Op::kGt:
+      return order() > 0;
+    case Filter::Op::kGe:
+      return order() >= 0;
+    case Filter::Op::kContains:
+      return Contains(value, comparison.values[0]);
+    case Filter::Op::kIn:
+      for (const Value& wanted : comparison.values) {
+        if (AreEqual(value, ViewOf(wanted)).value_or(false)) return true;
+      }
+      return false;
+    default:
+      return false;
+  }
+}
 
 absl::Status ValidateFilter(const Filter& filter) {
   size_t nodes = 0;
@@ -341,7 +353,7 @@ bool Matches(const Filter& filter, const Metadata& metadata) {
                        [&](absl::string_view key) -> std::optional<ValueView> {
                          const auto found = metadata.find(std::string(key));
                          if (found == metadata.end()) return std::nullopt;
-                         return View(found->second);
+                         return ViewOf(found->second);
                        });
 }
 

@@ -12,7 +12,6 @@
 #include "base/random.h"
 #include "base/testing.h"
 #include "corkscrew/limits.h"
-#include "db/metadata_row.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -143,33 +142,26 @@ bool Expected(Op op, const Value* stored, const Value& wanted) {
   return found;
 }
 
-// Both forms of metadata must agree.
-bool Evaluate(const Filter& filter, const Metadata& metadata) {
-  const bool result = Matches(filter, metadata);
-  EXPECT_EQ(MatchesRow(filter, MetadataRow(metadata)), result);
-  return result;
-}
-
 TEST(FilterTest, EveryComparisonOfTwoValuesFollowsTheDefinition) {
   const std::vector<Value> universe = Universe();
   for (size_t s = 0; s <= universe.size(); ++s) {
     const Value* const stored = s < universe.size() ? &universe[s] : nullptr;
     Metadata metadata = {{"a", int64_t{1}}, {"z", std::string("ab")}};
     if (stored != nullptr) metadata["key"] = *stored;
-    EXPECT_EQ(Evaluate(Filter::Exists("key"), metadata), stored != nullptr);
-    EXPECT_TRUE(Evaluate(Filter::All(), metadata));
-    EXPECT_FALSE(Evaluate(Filter::In("key", {}), metadata));
+    EXPECT_EQ(Matches(Filter::Exists("key"), metadata), stored != nullptr);
+    EXPECT_TRUE(Matches(Filter::All(), metadata));
+    EXPECT_FALSE(Matches(Filter::In("key", {}), metadata));
     for (size_t w = 0; w < universe.size(); ++w) {
       for (const Op op : kComparisons) {
         const Filter filter = Filter::Compare(op, "key", universe[w]);
         ASSERT_THAT(ValidateFilter(filter), IsOk());
         const bool expected = Expected(op, stored, universe[w]);
-        ASSERT_EQ(Evaluate(filter, metadata), expected)
+        ASSERT_EQ(Matches(filter, metadata), expected)
             << "stored " << s << ", wanted " << w << ", op " << int(op);
-        ASSERT_EQ(Evaluate(Filter::Not(filter), metadata), !expected);
+        ASSERT_EQ(Matches(Filter::Not(filter), metadata), !expected);
       }
       const Value& other = universe[(w * 7 + 3) % universe.size()];
-      ASSERT_EQ(Evaluate(Filter::In("key", {universe[w], other}), metadata),
+      ASSERT_EQ(Matches(Filter::In("key", {universe[w], other}), metadata),
                 Expected(Op::kEq, stored, universe[w]) ||
                     Expected(Op::kEq, stored, other));
     }
@@ -180,15 +172,15 @@ TEST(FilterTest, InfinityComparesWithEveryNumber) {
   const double infinity = std::numeric_limits<double>::infinity();
   for (const Value& value : {Value(kMin), Value(kMax), Value(1e300)}) {
     const Metadata metadata = {{"key", value}};
-    EXPECT_TRUE(Evaluate(Filter::Compare(Op::kLt, "key", infinity), metadata));
-    EXPECT_TRUE(Evaluate(Filter::Compare(Op::kGt, "key", -infinity), metadata));
-    EXPECT_TRUE(Evaluate(Filter::Compare(Op::kNe, "key", infinity), metadata));
+    EXPECT_TRUE(Matches(Filter::Compare(Op::kLt, "key", infinity), metadata));
+    EXPECT_TRUE(Matches(Filter::Compare(Op::kGt, "key", -infinity), metadata));
+    EXPECT_TRUE(Matches(Filter::Compare(Op::kNe, "key", infinity), metadata));
   }
 }
 
 TEST(FilterTest, EmptyAndIsTrueAndEmptyOrIsFalse) {
-  EXPECT_TRUE(Evaluate(Filter::And({}), {}));
-  EXPECT_FALSE(Evaluate(Filter::Or({}), {}));
+  EXPECT_TRUE(Matches(Filter::And({}), {}));
+  EXPECT_FALSE(Matches(Filter::Or({}), {}));
   EXPECT_THAT(ValidateFilter(Filter::And({})), IsOk());
   EXPECT_THAT(ValidateFilter(Filter::Or({})), IsOk());
 }
@@ -232,7 +224,7 @@ TEST(FilterTest, TreesFollowTheirTruthTable) {
       for (int key = 0; key < 4; ++key) {
         if (record >> key & 1) metadata[std::string(1, 'a' + key)] = true;
       }
-      ASSERT_EQ(Evaluate(filter, metadata), (truth >> record & 1) == 1)
+      ASSERT_EQ(Matches(filter, metadata), (truth >> record & 1) == 1)
           << "seed " << seed << ", record " << record;
     }
   }

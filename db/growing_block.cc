@@ -5,10 +5,7 @@
 #include <cassert>
 #include <cstring>
 #include <new>
-#include <string>
 #include <utility>
-
-#include "db/metadata_row.h"
 
 namespace corkscrew {
 
@@ -26,7 +23,6 @@ GrowingBlock::Chunk::Chunk(size_t size, const ScanLayout& layout,
       origin(size),
       shard(size),
       id(size),
-      metadata(size),
       rows(size * row_bytes) {
   for (size_t i = 0; i < size; ++i) new (&died[i]) std::atomic<Lamport>(kAlive);
 }
@@ -62,11 +58,11 @@ GrowingBlock::Added GrowingBlock::Add(const IndexEntry& entry) {
   chunk.seq[i] = body.seq;
   chunk.origin[i] = body.origin;
   chunk.shard[i] = body.shard;
-  chunk.metadata[i] = MetadataNumber(*entry.metadata);
   if (rescore_dim_ != 0) {
     WriteRescoreRow(entry.original, &chunk.rows[i * row_bytes_]);
   }
   const auto slot = static_cast<uint32_t>(slots_++);
+  metadata_.Add(slot, *entry.metadata);
   const uint32_t before = latest_.Set(body.id, slot, id_of);
   const bool known = before != StringTable::kNone;
   return {known, known && EndLife(before, body.lamport)};
@@ -88,18 +84,6 @@ bool GrowingBlock::EndLife(size_t slot, Lamport at) {
   died.store(at, std::memory_order_relaxed);
   chunk.lives[place.offset / 64].dead.Set(place.offset % 64, at);
   return true;
-}
-
-uint32_t GrowingBlock::MetadataNumber(const Metadata& metadata) {
-  const std::string row = MetadataRow(metadata);
-  const auto row_of = [this](uint32_t number) { return metadata_row(number); };
-  const uint32_t found = metadata_numbers_.Find(row, row_of);
-  if (found != StringTable::kNone) return found;
-  const auto number = static_cast<uint32_t>(metadata_positions_.size());
-  metadata_positions_.push_back(metadata_.Append(row));
-  metadata_numbers_.Set(row, number, row_of);
-  metadata_rows_.store(number + 1, std::memory_order_release);
-  return number;
 }
 
 void GrowingBlock::Publish(Lamport now) {
@@ -233,16 +217,14 @@ BodyKey GrowingBlock::body(size_t slot) const {
 void GrowingBlock::CountBytes() {
   constexpr size_t kSlotBytes = sizeof(CodeScalars) + sizeof(Lamport) +
                                 sizeof(std::atomic<Lamport>) +
-                                sizeof(uint64_t) + 3 * sizeof(uint32_t) +
+                                sizeof(uint64_t) + 2 * sizeof(uint32_t) +
                                 sizeof(uint16_t) + sizeof(Lives) / kScanBlock;
   index_bytes_.store(
       chunk_slots_ * (2 * layout_.prefix_bytes + layout_.rest_bytes +
                       layout_.low_bytes + kSlotBytes) +
           chunks_.capacity() * sizeof(std::unique_ptr<Chunk>) +
-          chunks_.size() * sizeof(Chunk) + ids_.capacity() +
-          metadata_.capacity() +
-          metadata_positions_.capacity() * sizeof(uint64_t) + latest_.bytes() +
-          metadata_numbers_.bytes(),
+          chunks_.size() * sizeof(Chunk) + ids_.capacity() + metadata_.bytes() +
+          latest_.bytes(),
       std::memory_order_relaxed);
   rescore_bytes_.store(chunk_slots_ * row_bytes_, std::memory_order_relaxed);
 }

@@ -19,6 +19,7 @@
 #include "db/alive_words.h"
 #include "db/byte_arena.h"
 #include "db/index.h"
+#include "db/metadata_columns_growing.h"
 #include "db/rescore_row.h"
 #include "db/slot_block.h"
 #include "db/stable_vector.h"
@@ -111,16 +112,7 @@ class GrowingBlock : public SlotBlock {
   }
   BodyKey body(size_t slot) const override;
 
-  uint32_t metadata_number(size_t slot) const override {
-    const auto [chunk, i] = Find(slot);
-    return chunk.metadata[i];
-  }
-  absl::string_view metadata_row(uint32_t number) const override {
-    return metadata_.Get(metadata_positions_[number]);
-  }
-  size_t metadata_rows() const override {
-    return metadata_rows_.load(std::memory_order_acquire);
-  }
+  const GrowingMetadata& metadata() const override { return metadata_; }
 
   absl::string_view rescore_row(size_t slot) const override {
     const auto [chunk, i] = Find(slot);
@@ -167,8 +159,7 @@ class GrowingBlock : public SlotBlock {
     Column<uint32_t> origin;
     Column<uint16_t> shard;
     Column<uint32_t> id;  // Position in ids_, less ids_begin.
-    Column<uint32_t> metadata;
-    Column<char> rows;  // Rescore column.
+    Column<char> rows;    // Rescore column.
     uint64_t ids_begin = 0;
   };
 
@@ -181,7 +172,6 @@ class GrowingBlock : public SlotBlock {
     return {*chunks_[place.chunk], place.offset};
   }
 
-  uint32_t MetadataNumber(const Metadata& metadata);
   void StoreScanCode(absl::Span<const uint8_t> code, Chunk& chunk, size_t i);
   void CopyRows(size_t first, size_t slots, size_t to, ScanCopies::Copy* copy,
                 const MutableScanColumns& columns) const;
@@ -195,19 +185,16 @@ class GrowingBlock : public SlotBlock {
   // everybody.
   StableVector<std::unique_ptr<Chunk>> chunks_;
   ByteArena ids_;
-  ByteArena metadata_;
-  StableVector<uint64_t> metadata_positions_;
+  GrowingMetadata metadata_;
 
   // The writer's own.
   std::vector<uint8_t> block_;  // A block of the prefix.
   size_t slots_ = 0;
-  size_t chunk_slots_ = 0;        // Room for slots in all chunks.
-  StringTable latest_;            // Id -> slot of its latest version.
-  StringTable metadata_numbers_;  // Row -> its number.
+  size_t chunk_slots_ = 0;  // Room for slots in all chunks.
+  StringTable latest_;      // Id -> slot of its latest version.
 
   std::atomic<Lamport> published_now_ = 0;
   std::atomic<size_t> published_slots_ = 0;
-  std::atomic<size_t> metadata_rows_ = 0;
   std::atomic<size_t> index_bytes_ = 0;
   std::atomic<size_t> rescore_bytes_ = 0;
 };

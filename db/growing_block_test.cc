@@ -9,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/random.h"
-#include "db/metadata_row.h"
 #include "db/rescore_row.h"
 #include "gtest/gtest.h"
 
@@ -56,7 +55,10 @@ TEST(GrowingBlockTest, EveryColumnComesBackInEveryChunk) {
   }
   block.Publish(kSlots);
   EXPECT_EQ(block.snapshot().slots, kSlots);
-  EXPECT_EQ(block.metadata_rows(), 90u);
+  const MetadataColumns& metadata = block.metadata();
+  ASSERT_EQ(metadata.keys(), 1u);
+  EXPECT_EQ(metadata.key(0), "n");
+  EXPECT_EQ(metadata.values(0), 90u);
 
   for (size_t i = 0; i < kSlots; ++i) {
     const BodyKey want = KeyOf(i);
@@ -67,8 +69,8 @@ TEST(GrowingBlockTest, EveryColumnComesBackInEveryChunk) {
     ASSERT_EQ(body.origin, want.origin);
     ASSERT_EQ(body.seq, want.seq);
     ASSERT_EQ(block.id(i), want.id);
-    ASSERT_EQ(block.metadata_row(block.metadata_number(i)),
-              MetadataRow(MetadataOf(i)));
+    ASSERT_EQ(std::get<int64_t>(metadata.value(0, metadata.number(0, i))),
+              static_cast<int64_t>(i % 90));
     const RescoreRow row = ReadRescoreRow(block.rescore_row(i));
     const auto value = static_cast<float>(i % 256);
     ASSERT_EQ(row.factors.size(), kDim);

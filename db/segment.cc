@@ -72,7 +72,7 @@ absl::StatusOr<std::shared_ptr<Segment>> Segment::FromContent(
   std::shared_ptr<Segment> segment(
       new Segment(std::move(content), std::move(header), hash, space.layout));
   CORKSCREW_RETURN_IF_ERROR(segment->CheckContent());
-  segment->FindColumns();
+  CORKSCREW_RETURN_IF_ERROR(segment->FindColumns());
   return segment;
 }
 
@@ -96,7 +96,8 @@ absl::Status Segment::CheckContent() const {
   return absl::OkStatus();
 }
 
-void Segment::FindColumns() {
+absl::Status Segment::FindColumns() {
+  MetadataBytes metadata;
   const auto integers = [this](const SegmentColumn& column) {
     return Integers{Bytes(column).data(), column.width, column.base};
   };
@@ -136,14 +137,14 @@ void Segment::FindColumns() {
       case ColumnId::kIds:
         ids_ = bytes;
         break;
+      case ColumnId::kMetadataKeys:
+        metadata.keys = bytes;
+        break;
       case ColumnId::kMetadataNumbers:
-        metadata_numbers_ = integers(column);
+        metadata.numbers = bytes;
         break;
-      case ColumnId::kMetadataEnds:
-        metadata_ends_ = bytes;
-        break;
-      case ColumnId::kMetadata:
-        metadata_ = bytes;
+      case ColumnId::kMetadataValues:
+        metadata.values = bytes;
         break;
       case ColumnId::kIdTags:
         id_tags_ = bytes;
@@ -159,6 +160,9 @@ void Segment::FindColumns() {
         break;
     }
   }
+  CORKSCREW_ASSIGN_OR_RETURN(metadata_,
+                             PackedMetadata::Open(metadata, header_.slots));
+  return absl::OkStatus();
 }
 
 absl::string_view Segment::Item(absl::string_view ends, absl::string_view items,
@@ -203,11 +207,6 @@ size_t Segment::AliveAt(Lamport at, size_t slots, uint64_t* alive) const {
 BodyKey Segment::body(size_t slot) const {
   return {static_cast<uint16_t>(shard_.At(slot)), std::string(id(slot)),
           born(slot), static_cast<uint32_t>(origin_.At(slot)), seq_.At(slot)};
-}
-
-uint32_t Segment::metadata_number(size_t slot) const {
-  return static_cast<uint32_t>(std::min<uint64_t>(metadata_numbers_.At(slot),
-                                                  header_.metadata_rows - 1));
 }
 
 bool Segment::RescoreIsGood(size_t begin, size_t end) const {

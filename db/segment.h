@@ -11,11 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/file_system.h"
 #include "corkscrew/record.h"
 #include "db/died_column.h"
+#include "db/metadata_columns_packed.h"
 #include "db/segment_format.h"
 #include "db/slot_block.h"
 #include "quant/scan_layout.h"
@@ -73,11 +75,7 @@ class Segment : public SlotBlock {
     return Item(id_ends_, ids_, slot);
   }
   BodyKey body(size_t slot) const override;
-  uint32_t metadata_number(size_t slot) const override;
-  absl::string_view metadata_row(uint32_t number) const override {
-    return Item(metadata_ends_, metadata_, number);
-  }
-  size_t metadata_rows() const override { return header_.metadata_rows; }
+  const PackedMetadata& metadata() const override { return metadata_; }
   absl::string_view rescore_row(size_t slot) const override;
   size_t index_bytes() const override;
   size_t rescore_bytes() const override;
@@ -102,7 +100,8 @@ class Segment : public SlotBlock {
 
   // DataLoss if a column that is read at once has a wrong checksum.
   absl::Status CheckContent() const;
-  void FindColumns();
+  // DataLoss if the metadata columns have impossible sizes.
+  absl::Status FindColumns();
   absl::string_view Bytes(const SegmentColumn& column) const {
     return content_->bytes().substr(column.offset, column.bytes);
   }
@@ -119,9 +118,10 @@ class Segment : public SlotBlock {
 
   ScanColumns codes_;
   const CodeScalars* scalars_ = nullptr;
-  Integers born_, died_at_, seq_, origin_, shard_, metadata_numbers_;
-  absl::string_view id_ends_, ids_, metadata_ends_, metadata_;
+  Integers born_, died_at_, seq_, origin_, shard_;
+  absl::string_view id_ends_, ids_;
   absl::string_view id_tags_, id_slots_;
+  PackedMetadata metadata_;
   absl::string_view rescore_;
   const SegmentColumn* rescore_column_ = nullptr;
 

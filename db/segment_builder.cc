@@ -6,11 +6,11 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "db/encode.h"
+#include "db/metadata_columns_builder.h"
 #include "db/rescore_row.h"
 
 namespace corkscrew {
@@ -148,32 +148,15 @@ class Builder {
   }
 
   void AddMetadata() {
-    // A row that several blocks have is found again by its content.
-    absl::flat_hash_map<absl::string_view, uint32_t> by_row;
-    absl::flat_hash_map<const SlotBlock*, std::vector<uint32_t>> by_number;
-    std::string ends;
-    std::string rows;
-    std::vector<uint64_t> numbers;
+    std::vector<SlotMetadata> metadata;
+    metadata.reserve(slots_.size());
     for (const SlotToCopy& from : slots_) {
-      std::vector<uint32_t>& known = by_number[from.block];
-      const uint32_t old = from.block->metadata_number(from.slot);
-      if (known.size() <= old) known.resize(old + 1, SlotBlock::kNone);
-      if (known[old] == SlotBlock::kNone) {
-        const absl::string_view row = from.block->metadata_row(old);
-        const auto [found, is_new] =
-            by_row.try_emplace(row, static_cast<uint32_t>(by_row.size()));
-        if (is_new) {
-          rows.append(row.data(), row.size());
-          AppendLittle(static_cast<uint32_t>(rows.size()), &ends);
-        }
-        known[old] = found->second;
-      }
-      numbers.push_back(known[old]);
+      metadata.push_back({&from.block->metadata(), from.slot});
     }
-    header_.metadata_rows = static_cast<uint32_t>(by_row.size());
-    AddIntegers(ColumnId::kMetadataNumbers, numbers);
-    Add(ColumnId::kMetadataEnds, std::move(ends));
-    Add(ColumnId::kMetadata, std::move(rows));
+    PackedColumns packed = PackMetadata(metadata);
+    Add(ColumnId::kMetadataKeys, std::move(packed.keys));
+    Add(ColumnId::kMetadataNumbers, std::move(packed.numbers));
+    Add(ColumnId::kMetadataValues, std::move(packed.values));
   }
 
   void AddIdTable() {

@@ -43,7 +43,7 @@ uint64_t AlignUp(uint64_t value) {
 
 size_t HeaderBytes(const SegmentHeader& header) {
   constexpr size_t kFixed =
-      8 + 4 + 1 + 16 + 16 + 8 + 8 + 8 + 16 + 7 * 4 + 8 + 3 * 8 + 8 + 4;
+      8 + 4 + 1 + 16 + 16 + 8 + 8 + 8 + 16 + 6 * 4 + 8 + 3 * 8 + 8 + 4;
   size_t bytes = kFixed + kHashBytes;
   for (const SegmentColumn& column : header.columns) {
     bytes += 4 + 1 + 3 * 8 + 4 * column.checks.size();
@@ -87,15 +87,14 @@ Shape ShapeOf(const SegmentHeader& header, const SegmentColumn& column) {
     case ColumnId::kSeq:
     case ColumnId::kOrigin:
     case ColumnId::kShard:
-    case ColumnId::kMetadataNumbers:
       return {true, false, slots * column.width};
     case ColumnId::kIdEnds:
       return {true, false, slots * 4};
     case ColumnId::kIds:
-    case ColumnId::kMetadata:
+    case ColumnId::kMetadataKeys:
+    case ColumnId::kMetadataNumbers:
+    case ColumnId::kMetadataValues:
       return {true, true, 0};
-    case ColumnId::kMetadataEnds:
-      return {true, false, uint64_t{header.metadata_rows} * 4};
     case ColumnId::kIdTags:
       return {true, false, header.id_places};
     case ColumnId::kIdSlots:
@@ -107,8 +106,7 @@ Shape ShapeOf(const SegmentHeader& header, const SegmentColumn& column) {
 }
 
 bool IsInteger(ColumnId id) {
-  return (id >= ColumnId::kBorn && id <= ColumnId::kShard) ||
-         id == ColumnId::kMetadataNumbers;
+  return id >= ColumnId::kBorn && id <= ColumnId::kShard;
 }
 
 // The columns that a segment has, by rising id.
@@ -120,8 +118,8 @@ std::vector<ColumnId> ColumnsOf(const SegmentHeader& header) {
   if (!live) ids.push_back(ColumnId::kDied);
   for (const ColumnId id :
        {ColumnId::kSeq, ColumnId::kOrigin, ColumnId::kShard, ColumnId::kIdEnds,
-        ColumnId::kIds, ColumnId::kMetadataNumbers, ColumnId::kMetadataEnds,
-        ColumnId::kMetadata}) {
+        ColumnId::kIds, ColumnId::kMetadataKeys, ColumnId::kMetadataNumbers,
+        ColumnId::kMetadataValues}) {
     ids.push_back(id);
   }
   if (live) {
@@ -194,7 +192,6 @@ std::string EncodeSegmentHeader(const SegmentHeader& header, Hash16* hash) {
   AppendBig(header.rest_bytes, &out);
   AppendBig(header.low_bytes, &out);
   AppendBig(header.rescore_dim, &out);
-  AppendBig(header.metadata_rows, &out);
   AppendBig(header.id_places, &out);
   AppendBig(header.id_seed, &out);
   AppendBig(header.min_born, &out);
@@ -250,7 +247,6 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(absl::string_view file,
       !cursor.ReadBig(&header.rest_bytes) ||
       !cursor.ReadBig(&header.low_bytes) ||
       !cursor.ReadBig(&header.rescore_dim) ||
-      !cursor.ReadBig(&header.metadata_rows) ||
       !cursor.ReadBig(&header.id_places) || !cursor.ReadBig(&header.id_seed) ||
       !cursor.ReadBig(&header.min_born) || !cursor.ReadBig(&header.max_born) ||
       !cursor.ReadBig(&header.max_died) ||
@@ -262,8 +258,7 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(absl::string_view file,
   std::copy(descriptor.begin(), descriptor.end(), header.descriptor.begin());
   std::copy(op_hash.begin(), op_hash.end(), header.op_hash.begin());
   if ((kind != 1 && kind != 2) || columns > kMaxColumns || header.slots == 0 ||
-      header.slots == kFreeIdPlace || header.metadata_rows > header.slots ||
-      header.metadata_rows == 0 || header.prefix_bytes > kMaxPrefixBytes ||
+      header.slots == kFreeIdPlace || header.prefix_bytes > kMaxPrefixBytes ||
       header.rest_bytes > kMaxRestBytes || header.low_bytes > kMaxLowBytes ||
       header.rescore_dim > kMaxRescoreDim || header.file_bytes != file.size() ||
       header.file_bytes > kMaxSegmentBytes) {

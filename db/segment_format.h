@@ -35,9 +35,9 @@ enum class ColumnId : uint32_t {
   kShard = 9,             // integers
   kIdEnds = 10,           // [slots] u32: where each id ends
   kIds = 11,              // ids, one after the other
-  kMetadataNumbers = 12,  // integers: row of each slot
-  kMetadataEnds = 13,     // [metadata rows] u32: where each ends
-  kMetadata = 14,         // rows (metadata_row.h), one after the other
+  kMetadataKeys = 12,     // see metadata_columns_packed.h, as the next two
+  kMetadataNumbers = 13,  // value numbers, of rare keys with their slots
+  kMetadataValues = 14,   // dictionaries
   kIdTags = 15,           // [places] u8; live only, as the next
   kIdSlots = 16,          // [places] u32
   kRescore = 17,          // [slots] rows (rescore_row.h)
@@ -78,7 +78,6 @@ struct SegmentHeader {
   uint32_t rest_bytes = 0;
   uint32_t low_bytes = 0;
   uint32_t rescore_dim = 0;  // 0: no rescore column.
-  uint32_t metadata_rows = 0;
   uint32_t id_places = 0;
   uint64_t id_seed = 0;
   Lamport min_born = 0;

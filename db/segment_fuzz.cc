@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "corkscrew/filter.h"
-#include "db/metadata_row.h"
+#include "db/metadata_columns.h"
 #include "db/segment.h"
 #include "db/segment_format.h"
 
@@ -40,14 +40,23 @@ void Read(std::string bytes) {
       std::make_unique<HeldContent>(std::move(bytes)), space);
   if (!opened.ok()) return;
   const Segment& segment = **opened;
-  const Filter filter = Filter::Eq("n", int64_t{3});
+  const Filter filter = Filter::Or(
+      {Filter::Compare(Filter::Op::kGe, "n", int64_t{3}),
+       Filter::Compare(Filter::Op::kNe, "kind", std::string("a")),
+       Filter::In("", {int64_t{3}, 4.0, true}),
+       Filter::Compare(Filter::Op::kContains, "tags", std::string("a"))});
+  std::vector<uint64_t> words((segment.slots() + 63) / 64, ~uint64_t{0});
+  RetainMatches(segment.metadata(), filter, segment.slots(), words.data());
   size_t sum = segment.index_bytes() + segment.rescore_bytes();
   for (size_t slot = 0; slot < segment.slots(); ++slot) {
     const BodyKey body = segment.body(slot);
     sum += body.id.size() + segment.IsAlive(slot, body.lamport);
     sum += segment.FindLatest(body.id);
-    sum +=
-        MatchesRow(filter, segment.metadata_row(segment.metadata_number(slot)));
+    sum += words[slot / 64] >> slot % 64 & 1;
+    for (size_t k = 0; k < segment.metadata().keys(); ++k) {
+      const uint32_t number = segment.metadata().number(k, slot);
+      if (number != 0) sum += segment.metadata().value(k, number).index();
+    }
     std::vector<uint8_t> prefix(space.layout.prefix_bytes);
     const SlotBlock::CodeRow code = segment.ReadCode(slot, prefix.data());
     for (const uint8_t byte : prefix) sum += byte;

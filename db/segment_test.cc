@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,7 +15,7 @@
 #include "base/random.h"
 #include "base/testing.h"
 #include "db/growing_block.h"
-#include "db/metadata_row.h"
+#include "db/metadata_columns.h"
 #include "db/rescore_row.h"
 #include "db/segment_builder.h"
 #include "db/segment_format.h"
@@ -72,7 +73,7 @@ class Originals : public OriginalReader {
   }
 };
 
-// `slots` records, of which every third has metadata of its own.
+// `slots` records with metadata of all types.
 std::unique_ptr<GrowingBlock> MakeBlock(size_t slots, uint64_t seed) {
   auto block = std::make_unique<GrowingBlock>(kSpace.layout, kDim);
   Random random(seed);
@@ -85,6 +86,9 @@ std::unique_ptr<GrowingBlock> MakeBlock(size_t slots, uint64_t seed) {
         .seq = (uint64_t{1} << 40) + i};
     Metadata metadata = {{"kind", std::string("note")}};
     if (i % 3 == 0) metadata["n"] = static_cast<int64_t>(i);
+    if (i % 3 == 1) metadata["n"] = static_cast<double>(i) / 4;
+    if (i % 2 == 0) metadata["tags"] = std::vector<std::string>{"a", "b"};
+    if (i % 16 == 0) metadata["pinned"] = true;
     std::vector<uint8_t> code(kCodeBytes);
     for (uint8_t& byte : code) byte = static_cast<uint8_t>(random.Next());
     block->Add({.body = &body,
@@ -112,6 +116,18 @@ std::string Build(SegmentKind kind, const GrowingBlock& block) {
   return image.ok() ? image->ToString() : "";
 }
 
+// What a slot has, by key.
+std::map<std::string, ValueView> Fields(const MetadataColumns& metadata,
+                                        size_t slot) {
+  std::map<std::string, ValueView> fields;
+  for (size_t k = 0; k < metadata.keys(); ++k) {
+    const uint32_t number = metadata.number(k, slot);
+    if (number == 0) continue;
+    fields.emplace(metadata.key(k), metadata.value(k, number));
+  }
+  return fields;
+}
+
 void ExpectEqualSlots(const SlotBlock& a, const SlotBlock& b, size_t slots) {
   for (size_t i = 0; i < slots; ++i) {
     ASSERT_EQ(a.id(i), b.id(i)) << i;
@@ -121,8 +137,13 @@ void ExpectEqualSlots(const SlotBlock& a, const SlotBlock& b, size_t slots) {
     ASSERT_EQ(x.id, y.id);
     ASSERT_EQ(std::tie(x.shard, x.lamport, x.origin, x.seq),
               std::tie(y.shard, y.lamport, y.origin, y.seq));
-    ASSERT_EQ(a.metadata_row(a.metadata_number(i)),
-              b.metadata_row(b.metadata_number(i)));
+    const auto fields = Fields(a.metadata(), i);
+    const auto others = Fields(b.metadata(), i);
+    ASSERT_EQ(fields.size(), others.size()) << i;
+    for (const auto& [key, value] : fields) {
+      ASSERT_EQ(others.count(key), 1u);
+      ASSERT_TRUE(DictionaryOrder(value, others.at(key)) == 0) << i;
+    }
     ASSERT_EQ(CanonicalCode(a, i, kSpace.layout, kCodeBytes),
               CanonicalCode(b, i, kSpace.layout, kCodeBytes));
     std::vector<uint8_t> prefix(kSpace.layout.prefix_bytes);

@@ -17,6 +17,7 @@
 #include "corkscrew/quantizer.h"
 #include "corkscrew/record.h"
 #include "db/index.h"
+#include "db/metadata_columns.h"
 #include "quant/scan_layout.h"
 
 namespace corkscrew {
@@ -94,11 +95,7 @@ class SlotBlock {
   virtual absl::string_view id(size_t slot) const = 0;
   virtual BodyKey body(size_t slot) const = 0;
 
-  // Equal metadata has one row (metadata_row.h), numbered from 0.
-  virtual uint32_t metadata_number(size_t slot) const = 0;
-  virtual absl::string_view metadata_row(uint32_t number) const = 0;
-  // How many rows the slots that the caller knows of have, or more.
-  virtual size_t metadata_rows() const = 0;
+  virtual const MetadataColumns& metadata() const = 0;
 
   // The row of the rescore column (rescore_row.h). Empty: it is damaged and has
   // to be made from the original.

@@ -1,9 +1,8 @@
 #include "db/slot_filter.h"
 
 #include <bit>
-#include <vector>
 
-#include "db/metadata_row.h"
+#include "db/metadata_columns.h"
 #include "db/slot_block.h"
 
 namespace corkscrew {
@@ -35,7 +34,9 @@ size_t SlotFilter::Select(size_t part, uint64_t* words) const {
   const IndexView::Part& in = view_.parts[part];
   const size_t alive = in.block->AliveAt(at_, in.slots, words);
   if (filter_ == nullptr && forgotten_ == nullptr) return alive;
-  if (filter_ != nullptr) SelectMatches(in, words);
+  if (filter_ != nullptr) {
+    RetainMatches(in.block->metadata(), *filter_, in.slots, words);
+  }
   if (forgotten_ != nullptr) {
     Retain(in.slots, words, [&](size_t slot) {
       return !forgotten_->Has(in.block->id(slot), in.block->born(slot));
@@ -46,28 +47,6 @@ size_t SlotFilter::Select(size_t part, uint64_t* words) const {
     count += static_cast<size_t>(std::popcount(words[w]));
   }
   return count;
-}
-
-void SlotFilter::SelectMatches(const IndexView::Part& part,
-                               uint64_t* words) const {
-  const SlotBlock& block = *part.block;
-  const size_t rows = block.metadata_rows();
-  if (rows > part.slots / 4) {  // Few slots share their metadata.
-    Retain(part.slots, words, [&](size_t slot) {
-      return MatchesRow(*filter_,
-                        block.metadata_row(block.metadata_number(slot)));
-    });
-    return;
-  }
-  std::vector<uint8_t> matches(rows);
-  for (size_t row = 0; row < rows; ++row) {
-    matches[row] =
-        MatchesRow(*filter_, block.metadata_row(static_cast<uint32_t>(row)));
-  }
-  Retain(part.slots, words, [&](size_t slot) {
-    const uint32_t number = block.metadata_number(slot);
-    return number < rows && matches[number] != 0;
-  });
 }
 
 }  // namespace corkscrew

@@ -27,9 +27,6 @@ class SlotFilter {
   size_t Select(size_t part, uint64_t* words) const;
 
  private:
-  // Leaves the slots that match the filter.
-  void SelectMatches(const IndexView::Part& part, uint64_t* words) const;
-
   const IndexView& view_;
   const Lamport at_;
   const Filter* const filter_;
