@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "corkscrew/embedder.h"
-#include "embed/model_file.h"
+#include "embed/mll_package.h"
 #include "embed/model_formats.h"
 
 namespace corkscrew {
@@ -37,7 +37,7 @@ absl::StatusOr<std::shared_ptr<const Embedder>> LoadEmbedderFromBytes(
 
 absl::StatusOr<std::shared_ptr<const Embedder>> LoadEmbedder(
     absl::string_view path, const EmbedderOptions& options) {
-  CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, ReadModelFile(path));
+  CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, ReadModelOrPackage(path));
   return LoadEmbedderFromBytes(std::move(bytes), path, options);
 }
 
