@@ -63,9 +63,8 @@ bool IsSuffix(absl::string_view suffix) {
   return true;
 }
 
-}  // namespace
-
-std::vector<ModelFormat> ModelFormats() {
+// Those that need no call.
+std::vector<ModelFormat> OwnFormats() {
   std::vector<ModelFormat> formats;
   formats.push_back({.name = "GGUF",
                      .suffix = ".gguf",
@@ -82,6 +81,13 @@ std::vector<ModelFormat> ModelFormats() {
                                head, absl::string_view("MLL\0", 4));
                          },
                      .load = LoadMll});
+  return formats;
+}
+
+}  // namespace
+
+std::vector<ModelFormat> ModelFormats() {
+  std::vector<ModelFormat> formats = OwnFormats();
   Registered& registered = TheRegistered();
   const MutexLock lock(&registered.mutex);
   formats.insert(formats.end(), registered.formats.begin(),
@@ -108,7 +114,12 @@ absl::Status RegisterModelFormat(ModelFormat format) {
         "\": want a name, both functions, and a suffix of '.' and letters and "
         "digits"));
   }
-  for (const ModelFormat& other : ModelFormats()) {
+  Registered& registered = TheRegistered();
+  const MutexLock lock(&registered.mutex);
+  std::vector<ModelFormat> known = OwnFormats();
+  known.insert(known.end(), registered.formats.begin(),
+               registered.formats.end());
+  for (const ModelFormat& other : known) {
     if (other.name == format.name || other.suffix == format.suffix) {
       return absl::AlreadyExistsError(
           absl::StrCat("model format \"", format.name, "\" with suffix \"",
@@ -116,8 +127,6 @@ absl::Status RegisterModelFormat(ModelFormat format) {
                        "\" with suffix \"", other.suffix, "\""));
     }
   }
-  Registered& registered = TheRegistered();
-  const MutexLock lock(&registered.mutex);
   registered.formats.push_back(std::move(format));
   return absl::OkStatus();
 }
