@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -358,6 +359,15 @@ absl::StatusOr<Architecture> Architecture::Parse(absl::string_view toml,
   CORKSCREW_RETURN_IF_ERROR(status);
   architecture.source = std::string(source);
   return architecture;
+}
+
+bool Architecture::ComputesTheSame(const Architecture& other) const {
+  const auto all = [](const Architecture& a) {
+    return std::tie(a.name, a.norm, a.norm_bias, a.pooling, a.ends_with_eos,
+                    a.token, a.token_weight, a.type, a.position, a.input_norm,
+                    a.scale_by_sqrt_width, a.steps, a.output_norm, a.dense);
+  };
+  return all(*this) == all(other);
 }
 
 absl::StatusOr<const Architecture*> FindArchitecture(absl::string_view name) {

@@ -29,6 +29,8 @@ enum class NormKind {
 struct TensorName {
   std::string name;
   bool optional = false;  // Left out if the file has no such tensor.
+
+  bool operator==(const TensorName&) const = default;
 };
 
 // A number that the file has under `key` (without the name of the
@@ -36,6 +38,8 @@ struct TensorName {
 struct KeyOr {
   std::string key;
   double otherwise = 0;
+
+  bool operator==(const KeyOr&) const = default;
 };
 
 // Every `every`-th layer, of those `phase` (0-based index modulo `every`).
@@ -44,6 +48,8 @@ struct LayerChoice {
   size_t every = 1;
   size_t phase = 0;
   bool others = false;  // All but these.
+
+  bool operator==(const LayerChoice&) const = default;
 };
 
 enum class BlockKind { kAttention, kFeedForward, kExperts, kLayerInput };
@@ -91,6 +97,8 @@ struct ArchitectureStep {
   // that the softmax of `router` likes best, times their share.
   TensorName router;
   std::string experts_key, experts_used_key;
+
+  bool operator==(const ArchitectureStep&) const = default;
 };
 
 struct Architecture {
@@ -112,6 +120,9 @@ struct Architecture {
 
   TensorName output_norm;
   std::vector<TensorName> dense;  // Behind pooling, without bias.
+
+  // Whether both compute the same: `source` and `about` do not count.
+  bool ComputesTheSame(const Architecture& other) const;
 
   // Reads a file. `source` is its name in errors.
   //   InvalidArgument  malformed, an unknown key, or one of another type; names

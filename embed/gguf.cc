@@ -183,6 +183,8 @@ bool GgufFile::Has(absl::string_view key) const {
   return rep_->FindValue(key) != nullptr;
 }
 
+absl::Span<const GgufValue> GgufFile::values() const { return rep_->values; }
+
 absl::Span<const GgufTensor> GgufFile::tensors() const { return rep_->tensors; }
 
 const GgufTensor* GgufFile::Find(absl::string_view name) const {

@@ -19,6 +19,8 @@
 
 namespace corkscrew {
 
+struct GgufValue;  // embed/gguf_value.h
+
 // Element types of tensors, by their numbers in the file.
 enum class GgmlType : uint32_t {
   kF32 = 0,
@@ -82,6 +84,9 @@ class GgufFile {
   absl::StatusOr<std::vector<float>> Floats(absl::string_view key) const;
   absl::StatusOr<std::vector<int64_t>> Ints(absl::string_view key) const;
   bool Has(absl::string_view key) const;
+
+  // All values, by key.
+  absl::Span<const GgufValue> values() const;
 
   // All tensors, by name.
   absl::Span<const GgufTensor> tensors() const;

@@ -1,5 +1,6 @@
 #include "embed/manta_embedder.h"
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,7 @@
 #include "embed/mll_file.h"
 #include "embed/space.h"
 #include "embed/tokenizer.h"
+#include "embed/vector_cut.h"
 #include "nlohmann/json.hpp"
 
 namespace corkscrew {
@@ -121,7 +123,8 @@ absl::StatusOr<std::vector<MantaMatrix>> ReadMatrices(
 std::string FingerprintOf(const MantaManifest& manifest,
                           const TokenizerContent& tokenizer,
                           absl::Span<const MantaMatrix> matrices,
-                          size_t max_tokens) {
+                          size_t max_tokens,
+                          const std::array<std::string, 2>& prompts) {
   SpaceContent content;
   content.architecture = "manta";
   content.parameters = {
@@ -135,6 +138,8 @@ std::string FingerprintOf(const MantaManifest& manifest,
   content.tokens = {tokenizer.strings.begin(), tokenizer.strings.end()};
   content.pooling = "mean_of_units";
   content.normalisation = "none";
+  content.query_prompt = prompts[0];
+  content.document_prompt = prompts[1];
   content.max_tokens = max_tokens;
   // By their place in the graph: files name them as they like.
   constexpr absl::string_view kNames[] = {
@@ -213,11 +218,19 @@ absl::StatusOr<std::shared_ptr<const MantaEmbedder>> MantaEmbedder::Create(
         absl::StrCat(file.name(), ": max_tokens is ", max_tokens,
                      ", want 2 to ", longest, ", the model's limit"));
   }
+  std::array<std::string, 2> prompts = {options.query_prompt.value_or(""),
+                                        options.document_prompt.value_or("")};
+  CORKSCREW_RETURN_IF_ERROR(CheckPrompts(prompts[0], prompts[1]));
   const auto matrices =
       ReadMatrices(manifest, contents, Child(json, "tensor_scales"));
   CORKSCREW_RETURN_IF_ERROR(OfFile(file, matrices.status()));
   auto encoder = MantaEncoder::Create(manifest, *matrices);
   CORKSCREW_RETURN_IF_ERROR(OfFile(file, encoder.status()));
+  if (options.dim != 0 && options.dim != encoder->dim()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.name(), ": dim is ", options.dim, ", want ",
+                     encoder->dim(), ": vectors of this model can not be cut"));
+  }
   TokenizerContent content;
   auto tokenizer = MantaTokenizer::Create(
       ReadVocabulary(Child(files, "tokenizer")), spaces, &content);
@@ -227,14 +240,16 @@ absl::StatusOr<std::shared_ptr<const MantaEmbedder>> MantaEmbedder::Create(
         absl::StrCat(file.name(), ": has ", (*tokenizer)->vocabulary_size(),
                      " tokens, but a table of ", encoder->vocabulary_size()));
   }
-  std::string space = FingerprintOf(manifest, content, *matrices, max_tokens);
+  std::string space =
+      FingerprintOf(manifest, content, *matrices, max_tokens, prompts);
   return std::shared_ptr<const MantaEmbedder>(
       new MantaEmbedder(file.name(), *std::move(encoder), *std::move(tokenizer),
-                        std::move(space), max_tokens));
+                        std::move(space), max_tokens, std::move(prompts)));
 }
 
 absl::StatusOr<Embeddings> MantaEmbedder::Embed(
-    absl::Span<const absl::string_view> texts, TextKind /*kind*/) const {
+    absl::Span<const absl::string_view> texts, TextKind kind) const {
+  const std::string& front = prompts_[kind == TextKind::kQuery ? 0 : 1];
   Embeddings result;
   result.vectors.resize(texts.size() * dim());
   for (size_t i = 0; i < texts.size(); ++i) {
@@ -242,7 +257,8 @@ absl::StatusOr<Embeddings> MantaEmbedder::Embed(
       return absl::InvalidArgumentError(absl::StrCat(
           "text ", i, " of ", texts.size(), " is not valid UTF-8"));
     }
-    result.texts.push_back(tokenizer_->Encode(texts[i], max_tokens_));
+    result.texts.push_back(
+        tokenizer_->Encode(absl::StrCat(front, texts[i]), max_tokens_));
     const std::vector<int32_t>& tokens = result.texts.back().tokens;
     float* vector = &result.vectors[i * dim()];
     if (tokens.empty()) continue;  // The zero vector.

@@ -3,6 +3,7 @@
 
 // Text -> vector with a sealed `.mll` embedding model.
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -43,18 +44,21 @@ class MantaEmbedder : public Embedder {
  private:
   MantaEmbedder(std::string name, MantaEncoder encoder,
                 std::unique_ptr<const MantaTokenizer> tokenizer,
-                std::string space, size_t max_tokens)
+                std::string space, size_t max_tokens,
+                std::array<std::string, 2> prompts)
       : name_(std::move(name)),
         encoder_(std::move(encoder)),
         tokenizer_(std::move(tokenizer)),
         space_(std::move(space)),
-        max_tokens_(max_tokens) {}
+        max_tokens_(max_tokens),
+        prompts_(std::move(prompts)) {}
 
   const std::string name_;  // Of the file.
   const MantaEncoder encoder_;
   const std::unique_ptr<const MantaTokenizer> tokenizer_;
   const std::string space_;
   const size_t max_tokens_;
+  const std::array<std::string, 2> prompts_;  // Before queries, documents.
 };
 
 }  // namespace corkscrew

@@ -23,12 +23,11 @@
 #include "base/status_macros.h"
 #include "corkscrew/embedder.h"
 #include "embed/builtin_embedder.h"
+#include "embed/model_formats.h"
 
 namespace corkscrew {
 namespace {
 
-// In this order within a directory.
-constexpr absl::string_view kSuffixes[] = {".gguf", ".mll"};
 constexpr size_t kMaxNameBytes = 200;  // File names end at 255.
 
 using EmbedderOr = absl::StatusOr<std::shared_ptr<const Embedder>>;
@@ -90,11 +89,13 @@ class DirectoryRegistry : public EmbedderRegistry {
 
   EmbedderOr LoadFirst(const std::string& name) const {
     if (name == kBuiltinModel) return BuiltinEmbedder();
+    const std::vector<ModelFormat> formats = ModelFormats();
     std::vector<std::string> looked_in;
     for (const std::string& directory : directories_) {
       if (directory.empty()) continue;
-      for (const absl::string_view suffix : kSuffixes) {
-        const std::string path = absl::StrCat(directory, "/", name, suffix);
+      for (const ModelFormat& format : formats) {
+        const std::string path =
+            absl::StrCat(directory, "/", name, format.suffix);
         struct stat info = {};
         if (stat(path.c_str(), &info) == 0) return loader_(path);
         if (errno != ENOENT && errno != ENOTDIR) {
@@ -105,7 +106,7 @@ class DirectoryRegistry : public EmbedderRegistry {
     }
     return absl::NotFoundError(absl::StrCat(
         "model \"", absl::CHexEscape(name), "\": no file ",
-        absl::CHexEscape(name), kSuffixes[0], " or ", kSuffixes[1], " in ",
+        absl::CHexEscape(name), ".gguf or .mll in ",
         looked_in.empty() ? "any directory, because none is configured"
                           : absl::StrJoin(looked_in, ", ")));
   }

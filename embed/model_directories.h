@@ -20,7 +20,8 @@ using EmbedderLoader =
     std::function<absl::StatusOr<std::shared_ptr<const Embedder>>(
         absl::string_view path)>;
 
-// Looks for NAME.gguf in `directories` in order (empty ones are passed over)
+// Looks for NAME.gguf, NAME.mll, or NAME with the suffix of another format, in
+// `directories` in order (empty ones are passed over)
 // and loads the first. One load per name at a time: others who ask for the name
 // meanwhile wait for it and get the same answer. Only embedders are kept, so an
 // error is tried again by the next call.

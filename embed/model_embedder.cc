@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,14 +20,16 @@
 #include "base/utf8.h"
 #include "corkscrew/embedder.h"
 #include "embed/architecture.h"
+#include "embed/architecture_set.h"
 #include "embed/encoder.h"
 #include "embed/gguf.h"
+#include "embed/known_models.h"
 #include "embed/model_parameters.h"
 #include "embed/model_tensors.h"
-#include "embed/prompts.h"
 #include "embed/space.h"
 #include "embed/token_vocabulary.h"
 #include "embed/tokenizer.h"
+#include "embed/vector_cut.h"
 
 namespace corkscrew {
 namespace {
@@ -58,19 +59,6 @@ std::vector<std::string> WarningsOf(const GgufFile& file,
   return warnings;
 }
 
-// Scales `vector` to unit length; zero stays zero. False if it is not finite.
-bool NormalizeL2(absl::Span<float> vector) {
-  double squares = 0;
-  for (const float value : vector) squares += double{value} * double{value};
-  if (!std::isfinite(squares)) return false;
-  if (squares == 0) return true;
-  const double scale = 1 / std::sqrt(squares);
-  for (float& value : vector) {
-    value = static_cast<float>(double{value} * scale);
-  }
-  return true;
-}
-
 }  // namespace
 
 ModelEmbedder::ModelEmbedder(Parts parts, size_t threads)
@@ -80,7 +68,10 @@ absl::StatusOr<std::shared_ptr<const ModelEmbedder>> ModelEmbedder::Create(
     const GgufFile& file, const EmbedderOptions& options, size_t threads) {
   CORKSCREW_ASSIGN_OR_RETURN(const absl::string_view name,
                              RequiredKey(file.String("general.architecture")));
-  const absl::StatusOr<const Architecture*> found = FindArchitecture(name);
+  CORKSCREW_ASSIGN_OR_RETURN(
+      std::shared_ptr<const ArchitectureSet> architectures,
+      ArchitectureSet::Read(options.architecture_directories));
+  const absl::StatusOr<const Architecture*> found = architectures->Find(name);
   if (!found.ok()) {
     return absl::Status(
         found.status().code(),
@@ -105,25 +96,36 @@ absl::StatusOr<std::shared_ptr<const ModelEmbedder>> ModelEmbedder::Create(
   CORKSCREW_ASSIGN_OR_RETURN(
       Encoder encoder,
       Encoder::Create(architecture, parameters, file, &tensors));
-  const Prompts prompts = PromptsOf(file);
+  const KnownModel known = KnownModelOf(file);
+  CORKSCREW_ASSIGN_OR_RETURN(
+      const VectorCut cut,
+      VectorCut::Create(file.name(), encoder.dim(), options.dim,
+                        known.centre_before_cut));
+  const std::string query_prompt =
+      options.query_prompt.value_or(std::string(known.query_prompt));
+  const std::string document_prompt =
+      options.document_prompt.value_or(std::string(known.document_prompt));
+  CORKSCREW_RETURN_IF_ERROR(CheckPrompts(query_prompt, document_prompt));
   SpaceContent space;
-  space.architecture = architecture.name;
+  space.architecture = architectures->SpaceName(architecture);
   space.parameters = encoder.space_parameters();
   space.tokenizer = content.name;
   space.tokenizer_parameters = content.parameters;
   space.tokens = {content.strings.begin(), content.strings.end()};
   space.pooling = std::string(NameOf(parameters.pooling));
-  space.normalisation = "l2";
-  space.query_prompt = std::string(prompts.query);
-  space.document_prompt = std::string(prompts.document);
+  space.normalisation = cut.SpaceName();
+  space.query_prompt = query_prompt;
+  space.document_prompt = document_prompt;
   space.max_tokens = max_tokens;
   space.tensors.assign(tensors.used().begin(), tensors.used().end());
   if (threads == 0) threads = std::thread::hardware_concurrency();
   Parts parts{.name = file.name(),
+              .architectures = std::move(architectures),
               .encoder = std::move(encoder),
               .tokenizer = std::move(tokenizer),
-              .query_prompt = std::string(prompts.query),
-              .document_prompt = std::string(prompts.document),
+              .cut = cut,
+              .query_prompt = query_prompt,
+              .document_prompt = document_prompt,
               .space = SpaceOf(std::move(space)),
               .max_tokens = max_tokens,
               .warnings = WarningsOf(file, architecture)};
@@ -156,26 +158,24 @@ absl::StatusOr<Embeddings> ModelEmbedder::Embed(
 
 absl::StatusOr<std::vector<float>> ModelEmbedder::EmbedTokens(
     absl::Span<const absl::Span<const int32_t>> texts) const {
+  const size_t full = parts_.cut.full();
   std::vector<float> vectors(texts.size() * dim());
   // A text without tokens has no rows to pool: its vector is zero.
   std::vector<absl::Span<const int32_t>> some;
   for (const absl::Span<const int32_t> text : texts) {
     if (!text.empty()) some.push_back(text);
   }
-  std::vector<float> encoded(some.size() * dim());
+  std::vector<float> encoded(some.size() * full);
   EncodeAll(some, encoded.data());
   const float* next = encoded.data();
   for (size_t i = 0; i < texts.size(); ++i) {
     if (texts[i].empty()) continue;
-    std::copy_n(next, dim(), &vectors[i * dim()]);
-    next += dim();
-  }
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (!NormalizeL2(absl::MakeSpan(vectors).subspan(i * dim(), dim()))) {
+    if (!parts_.cut.Apply(next, &vectors[i * dim()])) {
       return absl::InvalidArgumentError(
           absl::StrCat(parts_.name, ": the vector of text ", i,
                        " is not finite: the weights of the model overflow"));
     }
+    next += full;
   }
   return vectors;
 }
@@ -198,7 +198,7 @@ void ModelEmbedder::EncodeAll(absl::Span<const absl::Span<const int32_t>> texts,
   const auto work = [&] {
     for (size_t i = next++; i < groups; i = next++) {
       parts_.encoder.Encode(texts.subspan(begins[i], begins[i + 1] - begins[i]),
-                            out + begins[i] * dim());
+                            out + begins[i] * parts_.cut.full());
     }
   };
   std::vector<std::thread> helpers;

@@ -14,9 +14,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "corkscrew/embedder.h"
+#include "embed/architecture_set.h"
 #include "embed/encoder.h"
 #include "embed/gguf.h"
 #include "embed/tokenizer.h"
+#include "embed/vector_cut.h"
 
 namespace corkscrew {
 
@@ -34,7 +36,7 @@ class ModelEmbedder : public Embedder {
   static absl::StatusOr<std::shared_ptr<const ModelEmbedder>> Create(
       const GgufFile& file, const EmbedderOptions& options, size_t threads = 0);
 
-  size_t dim() const override { return parts_.encoder.dim(); }
+  size_t dim() const override { return parts_.cut.dim(); }
   const std::string& space() const override { return parts_.space; }
   size_t max_tokens() const override { return parts_.max_tokens; }
   absl::StatusOr<Embeddings> Embed(absl::Span<const absl::string_view> texts,
@@ -60,8 +62,10 @@ class ModelEmbedder : public Embedder {
  private:
   struct Parts {
     std::string name;  // Of the file.
+    std::shared_ptr<const ArchitectureSet> architectures;
     Encoder encoder;
     std::unique_ptr<const Tokenizer> tokenizer;
+    VectorCut cut;
     std::string query_prompt, document_prompt;
     std::string space;
     size_t max_tokens = 0;

@@ -52,9 +52,11 @@ bool ScalesAreFinite(absl::string_view data, size_t step, size_t count,
   return true;
 }
 
-// Whether all values are finite. Looks at scales only where values are integers
+}  // namespace
+
+// Looks at scales only where values are integers
 // times a scale: they stay far below the largest float32.
-bool IsFinite(const GgufTensor& tensor) {
+bool AllFinite(const GgufTensor& tensor) {
   constexpr uint16_t kF16Exponent = 0x7c00;
   constexpr uint16_t kBF16Exponent = 0x7f80;
   constexpr uint32_t kF32Exponent = 0x7f800000;
@@ -94,8 +96,6 @@ bool IsFinite(const GgufTensor& tensor) {
   return true;
 }
 
-}  // namespace
-
 std::string ModelTensors::Describe(absl::string_view name) const {
   return absl::StrCat(file_.name(), ": tensor \"", name, "\"");
 }
@@ -106,7 +106,7 @@ absl::StatusOr<const GgufTensor*> ModelTensors::Take(const GgufTensor* tensor) {
         Describe(tensor->name), " has type ", NameOf(tensor->type),
         ", supported are F32, F16, BF16 and the usual block types"));
   }
-  if (!IsFinite(*tensor)) {
+  if (!AllFinite(*tensor)) {
     return absl::InvalidArgumentError(absl::StrCat(
         Describe(tensor->name), " has values that are NaN or infinite"));
   }

@@ -62,6 +62,9 @@ class ModelTensors {
 absl::StatusOr<size_t> RequiredUint(const GgufFile& file, absl::string_view key,
                                     uint64_t least, uint64_t most);
 
+// Whether all values are finite. `tensor` is of a type that CanDequantize().
+bool AllFinite(const GgufTensor& tensor);
+
 // Writes row `row` of `tensor` to `out` [row_values()].
 void ReadRow(const GgufTensor& tensor, size_t row, float* out);
 

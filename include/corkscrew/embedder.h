@@ -6,8 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,15 +68,60 @@ struct EmbedderOptions {
   // the file's is InvalidArgument. Part of the space: another limit is another
   // space.
   size_t max_tokens = 0;
+
+  // Coordinates kept of each vector: the first ones, scaled to unit length
+  // again, of models trained for it (Matryoshka). 0 keeps all; more than the
+  // model has is InvalidArgument. Part of the space.
+  size_t dim = 0;
+
+  // What is put before each text of a kind, in place of what is known of the
+  // model by its name. Unset: that; empty: nothing. Part of the space.
+  std::optional<std::string> query_prompt = std::nullopt;
+  std::optional<std::string> document_prompt = std::nullopt;
+
+  // Directories whose files NAME.arch.toml describe architectures
+  // (docs/embedding.md). They come before those compiled in; of two files about
+  // one architecture, that of the earlier directory counts.
+  std::vector<std::string> architecture_directories = {};
 };
 
 // Loads the model file `path`; the format is detected from its content.
 // The file may be replaced or removed afterwards.
 //   NotFound            no such file
-//   InvalidArgument     not a model, or malformed: names the offending part
+//   InvalidArgument     not a model, or malformed: names the offending part; an
+//                       option out of range; a malformed .arch.toml: names the
+//                       file and the line
 //   Unimplemented       a format, architecture or tensor type not supported
 absl::StatusOr<std::shared_ptr<const Embedder>> LoadEmbedder(
     absl::string_view path, const EmbedderOptions& options = {});
+
+// The same from the bytes of a file, which may be part of the program. `name`
+// stands for the file in errors.
+absl::StatusOr<std::shared_ptr<const Embedder>> LoadEmbedderFromBytes(
+    std::string bytes, absl::string_view name,
+    const EmbedderOptions& options = {});
+
+// A format of model files that others add. Functions are called from several
+// threads at once.
+struct ModelFormat {
+  std::string name = {};    // "ONNX"; for people.
+  std::string suffix = {};  // ".onnx": of its files in directories of models.
+  // Whether `head`, the first bytes of a file (at most 4096), is of the format.
+  std::function<bool(absl::string_view head)> matches = nullptr;
+  // Makes an embedder of the bytes of a file; `name` is for errors.
+  std::function<absl::StatusOr<std::shared_ptr<const Embedder>>(
+      std::string bytes, absl::string_view name,
+      const EmbedderOptions& options)>
+      load = nullptr;
+};
+
+// Adds a format for the whole process: LoadEmbedder(), ModelDirectories() and
+// DiscoverModels() know it from then on. GGUF and .mll come first and need no
+// such call.
+//   InvalidArgument  no name, no function, or a suffix that is not a '.'
+//                    followed by letters and digits
+//   AlreadyExists    a format of this name or suffix is there
+absl::Status RegisterModelFormat(ModelFormat format);
 
 // Finds embedders by the name that a collection was created with. Thread-safe.
 class EmbedderRegistry {
@@ -115,6 +162,26 @@ class EmbedderMap : public EmbedderRegistry {
 // a path. Loads on first use, once per name.
 std::shared_ptr<const EmbedderRegistry> ModelDirectories(
     std::vector<std::string> directories, const EmbedderOptions& options = {});
+
+// A file that looks like a model.
+struct DiscoveredModel {
+  std::string name = {};  // What a collection or ModelDirectories() calls it.
+  std::string path = {};
+  std::string format = {};  // "GGUF", ".mll", or of a ModelFormat.
+  uint64_t bytes = 0;
+  // A file of the same name comes before it: the name means that one.
+  bool shadowed = false;
+};
+
+// Lists the model files in `directories`, in the order in which
+// ModelDirectories() looks, ascending by name within each. Looks at the first
+// bytes of each file with the suffix of a known format; not into folders, and
+// never through a link that leads out of its directory. A directory that does
+// not exist has none.
+//   PermissionDenied   a directory can not be read
+//   ResourceExhausted  a directory with more than 10,000 entries
+absl::StatusOr<std::vector<DiscoveredModel>> DiscoverModels(
+    absl::Span<const std::string> directories);
 
 }  // namespace corkscrew
 

@@ -5,6 +5,7 @@
 
 One small file per feature of a format: what a fuzzer would need long to find.
 """
+import json
 import pathlib
 import re
 import struct
@@ -199,11 +200,67 @@ def wal_scanner_seeds():
     yield "script", b"\3" + struct.pack("<HBHH", 70, 1, 100, 40000) + batch
 
 
+def safetensors_seeds():
+    def file(header, data=b""):
+        text = header.encode()
+        return struct.pack("<Q", len(text)) + text + data
+
+    two = ('{"__metadata__":{"format":"pt"},'
+           '"b":{"dtype":"F16","shape":[2],"data_offsets":[16,20]},'
+           '"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}')
+    overlap = ('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},'
+               '"b":{"dtype":"BF16","shape":[1],"data_offsets":[3,5]}}')
+    overflow = ('{"a":{"dtype":"F64","shape":[4611686018427387904,4],'
+                '"data_offsets":[0,0]}}')
+    return [("two", file(two, b"<" * 20)), ("empty", file("{}")),
+            ("overlap", file(overlap, b"12345")),
+            ("overflow", file(overflow)),
+            ("long_header", b"\xff" * 8 + b'{"a":1}')]
+
+
+def hugging_face_seeds():
+    special = lambda tokens: [{"id": i, "content": t, "special": True}
+                              for i, t in tokens]
+    template = lambda *parts: {
+        "type": "TemplateProcessing",
+        "single": [{"Sequence": {"id": "A"}} if p is None
+                   else {"SpecialToken": {"id": p}} for p in parts]}
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    word = {"added_tokens": special(enumerate(names)),
+            "normalizer": {"type": "BertNormalizer", "strip_accents": None,
+                           "lowercase": True},
+            "post_processor": template("[CLS]", None, "[SEP]"),
+            "model": {"type": "WordPiece", "unk_token": "[UNK]",
+                      "continuing_subword_prefix": "##",
+                      "vocab": {**{t: i for i, t in enumerate(names)},
+                                "cat": 4, "##s": 5}}}
+    unigram = {"added_tokens": special([(0, "<s>")]),
+               "normalizer": {"type": "Precompiled",
+                              "precompiled_charsmap": ""},
+               "post_processor": {"type": "RobertaProcessing",
+                                  "cls": ["<s>", 0], "sep": ["</s>", 1]},
+               "model": {"type": "Unigram", "unk_id": 2,
+                         "vocab": [["<s>", 0], ["</s>", 0], ["<unk>", 0],
+                                   ["\u2581a", -1.5]]}}
+    bpe = {"added_tokens": special([(5, "<end>")]),
+           "post_processor": template(None, "<end>"),
+           "model": {"type": "BPE", "merges": ["a b", ["ab", "c"]],
+                     "vocab": {"a": 0, "b": 1, "c": 2, "ab": 3, "abc": 4}}}
+    hole = {"model": {"type": "BPE", "merges": [], "vocab": {"a": 3}}}
+    huge = {"model": {"type": "BPE", "merges": [],
+                      "vocab": {"a": 2 ** 64 - 1}}}
+    return [(name, json.dumps(seed).encode()) for name, seed in
+            (("wordpiece", word), ("unigram", unigram), ("bpe", bpe),
+             ("hole", hole), ("huge_id", huge))]
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     for target, seeds in (("gguf_fuzz", gguf_seeds()),
                           ("wordpiece_fuzz", wordpiece_seeds()),
                           ("format_fuzz", format_seeds()),
+                          ("safetensors_fuzz", safetensors_seeds()),
+                          ("hugging_face_fuzz", hugging_face_seeds()),
                           ("csv_fuzz", csv_seeds()),
                           ("v1_reader_fuzz", v1_seeds()),
                           ("wal_scanner_fuzz", wal_scanner_seeds()),

@@ -1,4 +1,4 @@
-#include "embed/prompts.h"
+#include "embed/known_models.h"
 
 #include <string>
 
@@ -15,7 +15,7 @@ namespace {
 struct Row {
   absl::string_view name;  // Part of the model's, in lower case with hyphens.
   absl::string_view also;  // Another part; empty: none.
-  Prompts prompts;
+  KnownModel model;
 };
 
 constexpr absl::string_view kPassages =
@@ -30,6 +30,9 @@ constexpr Row kRows[] = {
     {"arctic-embed", "", {kPassages, ""}},
     {"mxbai-embed", "", {kPassages, ""}},
     {"bge-", "en-v1.5", {kPassages, ""}},
+    {"nomic-embed-text",
+     "v1.5",
+     {"search_query: ", "search_document: ", /*centre_before_cut=*/true}},
     {"nomic-embed-text", "", {"search_query: ", "search_document: "}},
     {"modernbert-embed", "", {"search_query: ", "search_document: "}},
     {"embeddinggemma",
@@ -44,7 +47,7 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-Prompts PromptsOf(const GgufFile& file) {
+KnownModel KnownModelOf(const GgufFile& file) {
   for (const absl::string_view key : {"general.basename", "general.name"}) {
     const absl::StatusOr<absl::string_view> value = file.String(key);
     if (!value.ok()) continue;
@@ -53,7 +56,7 @@ Prompts PromptsOf(const GgufFile& file) {
     for (const Row& row : kRows) {
       if (absl::StrContains(name, row.name) &&
           absl::StrContains(name, row.also)) {
-        return row.prompts;
+        return row.model;
       }
     }
   }
