@@ -599,6 +599,8 @@ TEST_F(CliTest, EmbedPrintsOneVectorPerLine) {
             "{\"tokens\":[],\"truncated\":false,\"vector\":[0,1]}\n");
   EXPECT_EQ(err_, "line 3: a bad text\n");
   EXPECT_EQ(model_, "corkscrew-default-1 in 2");
+  EXPECT_EQ(Run({"embed", "--exact-embedding"}, "ab"), 0);
+  EXPECT_EQ(model_, "corkscrew-default-1 in 2 with 0 exact");
   EXPECT_EQ(Run({"embed", "--model", "other"}, "ab"), 0);
   EXPECT_EQ(out_, "   2 tokens  [2.0000, 0.0000]  ab\n");
 }
