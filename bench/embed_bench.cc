@@ -1,7 +1,7 @@
 // Embedding one text, and batches of 64 texts, with the default model or the
 // one in CORKSCREW_BENCH_MODEL; and loading it. `T` is tokens per text, [CLS]
-// and [SEP] included. Single texts run on the calling thread; batches on all
-// cores.
+// and [SEP] included. Single texts run on the calling thread unless the name
+// says otherwise; batches on all cores.
 //
 //   build/release/bench/embed_bench --benchmark_filter=OneText
 //   CORKSCREW_BENCH_MODEL=/path/to/model.gguf build/release/bench/embed_bench
@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
@@ -29,16 +30,21 @@ std::string ModelPath() {
   return std::string(CORKSCREW_SOURCE_DIR) + "/models/corkscrew-default-1.gguf";
 }
 
-const ModelEmbedder* Model(benchmark::State& state) {
-  static const auto* const kEmbedder = [] {
-    const auto file = GgufFile::Open(ModelPath());
-    return new absl::StatusOr<std::shared_ptr<const ModelEmbedder>>(
-        file.ok() ? ModelEmbedder::Create(**file, {})
-                  : absl::StatusOr<std::shared_ptr<const ModelEmbedder>>(
-                        file.status()));
-  }();
-  if (kEmbedder->ok()) return (*kEmbedder)->get();
-  state.SkipWithError(std::string(kEmbedder->status().message()).c_str());
+using EmbedderOr = absl::StatusOr<std::shared_ptr<const ModelEmbedder>>;
+
+EmbedderOr Load(size_t threads, bool exact) {
+  const auto file = GgufFile::Open(ModelPath());
+  if (!file.ok()) return file.status();
+  EmbedderOptions options;
+  options.threads = threads;
+  options.exact = exact;
+  return ModelEmbedder::Create(**file, options);
+}
+
+const ModelEmbedder* Checked(const EmbedderOr& embedder,
+                             benchmark::State& state) {
+  if (embedder.ok()) return embedder->get();
+  state.SkipWithError(std::string(embedder.status().message()).c_str());
   return nullptr;
 }
 
@@ -52,8 +58,8 @@ std::vector<int32_t> Ids(size_t tokens) {
   return ids;
 }
 
-void EmbedTexts(benchmark::State& state, size_t texts, size_t tokens) {
-  const ModelEmbedder* embedder = Model(state);
+void EmbedTexts(benchmark::State& state, const ModelEmbedder* embedder,
+                size_t texts, size_t tokens) {
   if (embedder == nullptr) return;
   const std::vector<int32_t> ids = Ids(tokens);
   const std::vector<absl::Span<const int32_t>> spans(texts, ids);
@@ -67,7 +73,9 @@ void EmbedTexts(benchmark::State& state, size_t texts, size_t tokens) {
 }
 
 void BM_OneText(benchmark::State& state) {
-  EmbedTexts(state, 1, static_cast<size_t>(state.range(0)));
+  static const auto* const kEmbedder = new EmbedderOr(Load(1, false));
+  EmbedTexts(state, Checked(*kEmbedder, state), 1,
+             static_cast<size_t>(state.range(0)));
 }
 BENCHMARK(BM_OneText)
     ->ArgName("T")
@@ -78,8 +86,36 @@ BENCHMARK(BM_OneText)
     ->Arg(512)
     ->Unit(benchmark::kMillisecond);
 
+void BM_OneTextExact(benchmark::State& state) {
+  static const auto* const kEmbedder = new EmbedderOr(Load(1, true));
+  EmbedTexts(state, Checked(*kEmbedder, state), 1,
+             static_cast<size_t>(state.range(0)));
+}
+BENCHMARK(BM_OneTextExact)
+    ->ArgName("T")
+    ->Arg(8)
+    ->Arg(32)
+    ->Arg(128)
+    ->Unit(benchmark::kMillisecond);
+
+// All cores.
+const ModelEmbedder* Shared(benchmark::State& state) {
+  static const auto* const kEmbedder = new EmbedderOr(Load(0, false));
+  return Checked(*kEmbedder, state);
+}
+
+void BM_OneTextOnAllCores(benchmark::State& state) {
+  EmbedTexts(state, Shared(state), 1, static_cast<size_t>(state.range(0)));
+}
+BENCHMARK(BM_OneTextOnAllCores)
+    ->ArgName("T")
+    ->Arg(128)
+    ->Arg(512)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
 void BM_Batch(benchmark::State& state) {
-  EmbedTexts(state, 64, static_cast<size_t>(state.range(0)));
+  EmbedTexts(state, Shared(state), 64, static_cast<size_t>(state.range(0)));
 }
 BENCHMARK(BM_Batch)
     ->ArgName("T")

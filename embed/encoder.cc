@@ -17,6 +17,7 @@
 #include "base/status_macros.h"
 #include "corkscrew/limits.h"
 #include "embed/architecture.h"
+#include "embed/compute.h"
 #include "embed/encoder_steps.h"
 #include "embed/ggml_types.h"
 #include "embed/gguf.h"
@@ -169,10 +170,13 @@ void Encoder::Pool(const float* x, size_t tokens, float* out) const {
 }
 
 void Encoder::Encode(absl::Span<const absl::Span<const int32_t>> texts,
-                     float* out) const {
+                     float* out, const Compute& compute) const {
   const size_t stride = PadToPanel(parameters_.width);
   RopeTables rope;
-  EncoderBatch batch{.texts = texts, .width = parameters_.width, .rope = &rope};
+  EncoderBatch batch{.texts = texts,
+                     .width = parameters_.width,
+                     .rope = &rope,
+                     .compute = compute};
   for (const absl::Span<const int32_t> text : texts) {
     batch.rows += text.size();
     batch.longest = std::max(batch.longest, text.size());
@@ -183,7 +187,9 @@ void Encoder::Encode(absl::Span<const absl::Span<const int32_t>> texts,
     Look(text, &x[row * stride]);
     row += text.size();
   }
-  if (input_norm_) input_norm_->Apply(x.data(), batch.rows);
+  if (input_norm_) {
+    input_norm_->Apply(x.data(), batch.rows, compute.arithmetic);
+  }
   std::vector<float> layer_input;
   for (const auto& layer : layers_) {
     if (layer.size() > 2) {  // Only then may a step want it.
@@ -192,7 +198,9 @@ void Encoder::Encode(absl::Span<const absl::Span<const int32_t>> texts,
     }
     for (const auto& step : layer) step->Run(batch, x.data());
   }
-  if (output_norm_) output_norm_->Apply(x.data(), batch.rows);
+  if (output_norm_) {
+    output_norm_->Apply(x.data(), batch.rows, compute.arithmetic);
+  }
   row = 0;
   std::vector<float> pooled(stride);
   for (const absl::Span<const int32_t> text : texts) {
@@ -200,7 +208,8 @@ void Encoder::Encode(absl::Span<const absl::Span<const int32_t>> texts,
     std::vector<float> vector = pooled;
     for (const PackedLinear& dense : dense_) {
       std::vector<float> next(PadToPanel(dense.out()));
-      dense.Apply(vector.data(), 1, Activation::kNone, nullptr, next.data());
+      dense.Apply(vector.data(), 1, Activation::kNone, nullptr, next.data(),
+                  compute);
       vector = std::move(next);
     }
     std::copy_n(vector.begin(), dim_, out);

@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "embed/architecture.h"
+#include "embed/compute.h"
 #include "embed/encoder_steps.h"
 #include "embed/gguf.h"
 #include "embed/matmul.h"
@@ -47,10 +48,10 @@ class Encoder {
 
   // Writes the vector of each text, not normalised, to `out` [texts, dim].
   // Texts have 1..context tokens, each 0..vocabulary - 1. The same text gives
-  // the same bytes whatever else is in `texts`. Memory grows with the sum of
-  // tokens; time with that and the square of each.
-  void Encode(absl::Span<const absl::Span<const int32_t>> texts,
-              float* out) const;
+  // the same bytes whatever else is in `texts` and on whatever team. Memory
+  // grows with the sum of tokens; time with that and the square of each.
+  void Encode(absl::Span<const absl::Span<const int32_t>> texts, float* out,
+              const Compute& compute = {}) const;
 
  private:
   // The first layer's input: token, type and position.

@@ -69,8 +69,6 @@ class AttentionStep : public EncoderStep {
  private:
   // Norms and rotations of the queries and keys of one text, in place.
   void Prepare(const EncoderBatch& batch, size_t tokens, float* qkv) const;
-  // Rows of `in` with as many keys and values as queries.
-  void Repeat(const float* in, size_t tokens, float* out) const;
 
   size_t in_stride() const { return PadToPanel(qkv_.out()); }
 
@@ -78,7 +76,6 @@ class AttentionStep : public EncoderStep {
   PackedLinear qkv_, output_;
   std::optional<RowNorm> query_norm_, key_norm_;
   AttentionShape shape_;
-  size_t key_value_heads_ = 0;
   double rope_base_ = 0;  // 0: no rotation.
   AttentionMask mask_;
   std::vector<float> slopes_;
@@ -90,8 +87,7 @@ absl::StatusOr<std::unique_ptr<const EncoderStep>> AttentionStep::Make(
   const ModelParameters& p = source.parameters;
   auto made = std::make_unique<AttentionStep>();
   made->norms_ = std::move(norms);
-  made->shape_ = {p.heads, p.head_width};
-  made->key_value_heads_ = p.key_value_heads;
+  made->shape_ = {p.heads, p.head_width, p.key_value_heads};
   const size_t queries = p.heads * p.head_width;
   const size_t keys = p.key_value_heads * p.head_width;
   const LinearMaker linear(source);
@@ -151,11 +147,11 @@ void AttentionStep::Prepare(const EncoderBatch& batch, size_t tokens,
                             float* qkv) const {
   const size_t n = shape_.head_dim;
   const size_t queries = shape_.dim();
-  const size_t keys = key_value_heads_ * n;
-  const auto apply = [](const std::optional<RowNorm>& norm, float* row,
-                        size_t size) {
+  const size_t keys = shape_.keys() * n;
+  const auto apply = [&](const std::optional<RowNorm>& norm, float* row,
+                         size_t size) {
     if (!norm) return;
-    for (size_t i = 0; i < size; i += norm->size()) norm->ApplyOne(row + i);
+    norm->ApplyUnpadded(row, size / norm->size(), batch.compute.arithmetic);
   };
   const float* rope = rope_base_ > 0
                           ? batch.rope->Table(rope_base_, n, batch.longest)
@@ -179,51 +175,30 @@ void AttentionStep::Prepare(const EncoderBatch& batch, size_t tokens,
   }
 }
 
-void AttentionStep::Repeat(const float* in, size_t tokens, float* out) const {
-  const size_t n = shape_.head_dim;
-  const size_t queries = shape_.dim();
-  const size_t share = shape_.heads / key_value_heads_;
-  const size_t stride = PadToPanel(3 * queries);
-  for (size_t t = 0; t < tokens; ++t, in += in_stride(), out += stride) {
-    std::copy(in, in + queries, out);
-    for (size_t head = 0; head < shape_.heads; ++head) {
-      const float* key = in + queries + head / share * n;
-      const float* value = key + key_value_heads_ * n;
-      std::copy(key, key + n, out + queries + head * n);
-      std::copy(value, value + n, out + 2 * queries + head * n);
-    }
-  }
-}
-
 void AttentionStep::Run(const EncoderBatch& batch, float* x) const {
   const size_t stride = PadToPanel(batch.width);
   std::vector<float> qkv(batch.rows * in_stride());
   std::vector<float> normed;
   for (size_t row = 0; row < batch.rows; row += kRowChunk) {
     const size_t n = std::min(kRowChunk, batch.rows - row);
-    qkv_.Apply(norms_.Before(x + row * stride, n, &normed), n,
-               Activation::kNone, nullptr, &qkv[row * in_stride()]);
+    qkv_.Apply(
+        norms_.Before(x + row * stride, n, batch.compute.arithmetic, &normed),
+        n, Activation::kNone, nullptr, &qkv[row * in_stride()], batch.compute);
   }
   const size_t attended_stride = PadToPanel(shape_.dim());
   std::vector<float> attended(batch.rows * attended_stride);
-  std::vector<float> repeated;
   AttentionScratch scratch;
   size_t row = 0;
   for (const absl::Span<const int32_t> text : batch.texts) {
     float* part = &qkv[row * in_stride()];
     Prepare(batch, text.size(), part);
-    if (key_value_heads_ != shape_.heads) {
-      repeated.resize(text.size() * PadToPanel(3 * shape_.dim()));
-      Repeat(part, text.size(), repeated.data());
-      part = repeated.data();
-    }
     Attention(part, text.size(), shape_, mask_, &scratch,
-              &attended[row * attended_stride]);
+              &attended[row * attended_stride], batch.compute);
     row += text.size();
   }
   for (row = 0; row < batch.rows; row += kRowChunk) {
     const size_t n = std::min(kRowChunk, batch.rows - row);
-    norms_.Close(output_, &attended[row * attended_stride], n,
+    norms_.Close(output_, &attended[row * attended_stride], n, batch.compute,
                  x + row * stride);
   }
 }

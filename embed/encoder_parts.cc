@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "embed/architecture.h"
+#include "embed/compute.h"
 #include "embed/encoder_steps.h"
 #include "embed/gguf.h"
 #include "embed/matmul.h"
@@ -71,12 +72,21 @@ absl::StatusOr<std::optional<RowNorm>> RowNorm::TakeIf(
   return std::optional<RowNorm>(std::move(norm));
 }
 
-void RowNorm::Apply(float* x, size_t rows) const {
+void RowNorm::Apply(float* x, size_t rows, Arithmetic arithmetic) const {
   if (kind_ == NormKind::kLayer) {
-    LayerNorm(x, rows, n_, weight_.data(), bias_.data(), epsilon_);
+    LayerNorm(x, rows, n_, weight_.data(), bias_.data(), epsilon_, arithmetic);
   } else {
-    RmsNorm(x, rows, n_, weight_.data(), epsilon_);
+    RmsNorm(x, rows, n_, weight_.data(), epsilon_, arithmetic);
   }
+}
+
+void RowNorm::ApplyUnpadded(float* x, size_t rows,
+                            Arithmetic arithmetic) const {
+  if (PadToPanel(n_) == n_) {
+    Apply(x, rows, arithmetic);
+    return;
+  }
+  for (size_t i = 0; i < rows; ++i) ApplyOne(x + i * n_);
 }
 
 void RowNorm::ApplyOne(float* x) const {
@@ -114,29 +124,31 @@ absl::StatusOr<StepNorms> StepNorms::Take(const StepSource& source) {
 }
 
 const float* StepNorms::Before(const float* x, size_t rows,
+                               Arithmetic arithmetic,
                                std::vector<float>* normed) const {
   if (!before) return x;
   normed->assign(x, x + rows * PadToPanel(before->size()));
-  before->Apply(normed->data(), rows);
+  before->Apply(normed->data(), rows, arithmetic);
   return normed->data();
 }
 
 void StepNorms::Close(const PackedLinear& last, const float* in, size_t rows,
-                      float* x) const {
+                      const Compute& compute, float* x) const {
   if (inside) {
     std::vector<float> y(rows * PadToPanel(last.out()));
-    last.Apply(in, rows, Activation::kNone, nullptr, y.data());
-    Close(y.data(), rows, PadToPanel(last.out()), x);
+    last.Apply(in, rows, Activation::kNone, nullptr, y.data(), compute);
+    Close(y.data(), rows, PadToPanel(last.out()), compute.arithmetic, x);
     return;
   }
-  last.Apply(in, rows, Activation::kNone, x, x);
-  if (after) after->Apply(x, rows);
+  last.Apply(in, rows, Activation::kNone, x, x, compute);
+  if (after) after->Apply(x, rows, compute.arithmetic);
 }
 
-void StepNorms::Close(float* y, size_t rows, size_t stride, float* x) const {
-  if (inside) inside->Apply(y, rows);
+void StepNorms::Close(float* y, size_t rows, size_t stride,
+                      Arithmetic arithmetic, float* x) const {
+  if (inside) inside->Apply(y, rows, arithmetic);
   for (size_t i = 0; i < rows * stride; ++i) x[i] += y[i];
-  if (after) after->Apply(x, rows);
+  if (after) after->Apply(x, rows, arithmetic);
 }
 
 bool LinearMaker::Has(const TensorName& name) const {

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "embed/architecture.h"
+#include "embed/compute.h"
 #include "embed/encoder_steps.h"
 #include "embed/matmul.h"
 #include "embed/space.h"
@@ -41,13 +42,14 @@ struct StepNorms {
   static absl::StatusOr<StepNorms> Take(const StepSource& source);
 
   // Returns the rows that the block gets: `x`, or a copy in `*normed`.
-  const float* Before(const float* x, size_t rows,
+  const float* Before(const float* x, size_t rows, Arithmetic arithmetic,
                       std::vector<float>* normed) const;
   // x = after(x + inside(last(in)))
   void Close(const PackedLinear& last, const float* in, size_t rows,
-             float* x) const;
+             const Compute& compute, float* x) const;
   // x = after(x + inside(y)); `y` is overwritten. [rows, stride]
-  void Close(float* y, size_t rows, size_t stride, float* x) const;
+  void Close(float* y, size_t rows, size_t stride, Arithmetic arithmetic,
+             float* x) const;
 };
 
 // Makes the linear layers of a step.

@@ -17,6 +17,7 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "embed/architecture.h"
+#include "embed/compute.h"
 #include "embed/encoder_attention.h"
 #include "embed/encoder_parts.h"
 #include "embed/gguf.h"
@@ -39,7 +40,9 @@ class LayerInputStep : public EncoderStep {
   void Run(const EncoderBatch& batch, float* x) const override {
     const size_t values = batch.rows * PadToPanel(batch.width);
     for (size_t i = 0; i < values; ++i) x[i] += batch.layer_input[i];
-    if (norms_.after) norms_.after->Apply(x, batch.rows);
+    if (norms_.after) {
+      norms_.after->Apply(x, batch.rows, batch.compute.arithmetic);
+    }
   }
 
  private:
@@ -88,14 +91,18 @@ class FeedForwardStep : public EncoderStep {
     for (size_t row = 0; row < batch.rows; row += kRowChunk) {
       const size_t n = std::min(kRowChunk, batch.rows - row);
       float* part = x + row * stride;
-      const float* in = norms_.Before(part, n, &normed);
+      const float* in =
+          norms_.Before(part, n, batch.compute.arithmetic, &normed);
       if (gated_) {
-        up_.Apply(in, n, Activation::kNone, nullptr, wide.data());
-        Gate(gate_, wide.data(), n, wide_, gated.data());
-        norms_.Close(down_, gated.data(), n, part);
+        up_.Apply(in, n, Activation::kNone, nullptr, wide.data(),
+                  batch.compute);
+        Gate(gate_, wide.data(), n, wide_, gated.data(),
+             batch.compute.arithmetic);
+        norms_.Close(down_, gated.data(), n, batch.compute, part);
       } else {
-        up_.Apply(in, n, Activation::kGelu, nullptr, wide.data());
-        norms_.Close(down_, wide.data(), n, part);
+        up_.Apply(in, n, Activation::kGelu, nullptr, wide.data(),
+                  batch.compute);
+        norms_.Close(down_, wide.data(), n, batch.compute, part);
       }
     }
   }
@@ -148,10 +155,11 @@ class ExpertsStep : public EncoderStep {
     for (size_t row = 0; row < batch.rows; row += kRowChunk) {
       const size_t n = std::min(kRowChunk, batch.rows - row);
       float* part = x + row * stride;
-      const float* in = norms_.Before(part, n, &normed);
+      const float* in =
+          norms_.Before(part, n, batch.compute.arithmetic, &normed);
       sum.assign(n * stride, 0.0f);
-      AddExperts(in, n, stride, sum.data());
-      norms_.Close(sum.data(), n, stride, part);
+      AddExperts(in, n, stride, batch.compute, sum.data());
+      norms_.Close(sum.data(), n, stride, batch.compute.arithmetic, part);
     }
   }
 
@@ -177,11 +185,11 @@ class ExpertsStep : public EncoderStep {
 
   // Adds the experts of `rows` rows of `in` to `sum`, in the order of experts.
   void AddExperts(const float* in, size_t rows, size_t stride,
-                  float* sum) const {
+                  const Compute& compute, float* sum) const {
     const size_t experts = ups_.size();
     const size_t logit_stride = PadToPanel(experts);
     std::vector<float> logits(rows * logit_stride);
-    router_.Apply(in, rows, Activation::kNone, nullptr, logits.data());
+    router_.Apply(in, rows, Activation::kNone, nullptr, logits.data(), compute);
     std::vector<float> shares(rows * experts);
     for (size_t r = 0; r < rows; ++r) {
       Route(&logits[r * logit_stride], &shares[r * experts]);
@@ -197,9 +205,9 @@ class ExpertsStep : public EncoderStep {
       if (mine.empty()) continue;
       std::vector<float> wide(mine.size() * PadToPanel(ups_[e].out()));
       ups_[e].Apply(gathered.data(), mine.size(), Activation::kGelu, nullptr,
-                    wide.data());
+                    wide.data(), compute);
       downs_[e].Apply(wide.data(), mine.size(), Activation::kNone, nullptr,
-                      gathered.data());
+                      gathered.data(), compute);
       for (size_t i = 0; i < mine.size(); ++i) {
         const float share = shares[mine[i] * experts + e];
         float* to = sum + mine[i] * stride;

@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "embed/architecture.h"
+#include "embed/compute.h"
 #include "embed/gguf.h"
 #include "embed/matmul.h"
 #include "embed/model_parameters.h"
@@ -38,12 +39,14 @@ class RowNorm {
       absl::string_view prefix, size_t n, float epsilon, ModelTensors* tensors);
 
   // Of each row of `x` [rows, PadToPanel(n)].
-  void Apply(float* x, size_t rows) const;
-  // Of `x` [n], without padding.
-  void ApplyOne(float* x) const;
+  void Apply(float* x, size_t rows, Arithmetic arithmetic) const;
+  // Of each row of `x` [rows, n], without padding.
+  void ApplyUnpadded(float* x, size_t rows, Arithmetic arithmetic) const;
   size_t size() const { return n_; }
 
  private:
+  void ApplyOne(float* x) const;
+
   NormKind kind_ = NormKind::kLayer;
   size_t n_ = 0;
   float epsilon_ = 0;
@@ -71,6 +74,7 @@ struct EncoderBatch {
   // The rows as the layer got them, if a step wants them.
   const float* layer_input = nullptr;
   RopeTables* rope = nullptr;
+  Compute compute;
 };
 
 // One step of one layer. Immutable. Thread-safe.

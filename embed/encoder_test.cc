@@ -15,9 +15,11 @@
 #include "base/status_macros.h"
 #include "base/testing.h"
 #include "embed/architecture.h"
+#include "embed/compute.h"
 #include "embed/gguf.h"
 #include "embed/model_parameters.h"
 #include "embed/model_tensors.h"
+#include "embed/team.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
@@ -156,6 +158,41 @@ TEST(EncoderTest, ATextDoesNotDependOnItsNeighbours) {
                               alone.size() * sizeof(float)),
                   0)
             << name << " text " << i;
+      }
+    });
+  }
+}
+
+TEST(EncoderTest, ExactVectorsAreTheSameBytesOnEveryTargetAndThread) {
+  Team team(3);
+  for (const char* name :
+       {"tiny-bert-mean-f32.gguf", "tiny-bert-mean-q8_0.gguf",
+        "tiny-bert-mean-q4_0.gguf", "tiny-nomic-bert-mean-f32.gguf",
+        "tiny-gemma-embedding-dense-mean-f32.gguf",
+        "tiny-jina-bert-v2-mean-f32.gguf", "tiny-modern-bert-cls-f32.gguf",
+        "tiny-qwen3-last-f32.gguf"}) {
+    const auto file =
+        GgufFile::Open(DataPath(absl::StrCat("data/gguf-synth/", name)));
+    ASSERT_THAT(file, IsOk());
+    std::vector<std::vector<int32_t>> texts;
+    for (const int32_t length : {1, 2, 5, 33, 70}) {
+      std::vector<int32_t>& ids = texts.emplace_back();
+      for (int32_t i = 0; i < length; ++i) ids.push_back(i * 37 % 900);
+    }
+    const std::vector<absl::Span<const int32_t>> spans(texts.begin(),
+                                                       texts.end());
+    std::vector<float> first;
+    ForEachSimdTarget([&] {
+      const auto encoder = LoadEncoder(**file);
+      ASSERT_THAT(encoder, IsOk());
+      std::vector<float> vectors(texts.size() * encoder->dim());
+      for (Team* const helped : {static_cast<Team*>(nullptr), &team}) {
+        encoder->Encode(spans, vectors.data(), {Arithmetic::kExact, helped});
+        if (first.empty()) first = vectors;
+        ASSERT_EQ(std::memcmp(first.data(), vectors.data(),
+                              vectors.size() * sizeof(float)),
+                  0)
+            << name;
       }
     });
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "embed/compute.h"
 #include "embed/ggml_types.h"
 #include "embed/gguf.h"
 #include "embed/tile.h"
@@ -26,22 +27,33 @@
 #define CORKSCREW_EMBED_MATMUL_ONCE_
 namespace corkscrew {
 
-// Where the tiles of a product go.
+// Where the tiles of a product go, of which one call makes some columns.
 struct MatmulOutput {
   const float* bias = nullptr;      // [stride]
   const float* residual = nullptr;  // [rows, stride], or null.
   float* y = nullptr;               // [rows, stride]
   size_t stride = 0;
+  size_t begin = 0;  // Columns, whole panels.
+  size_t end = 0;
   Activation activation = Activation::kNone;
 };
 
 struct MatmulKernels {
   size_t interleave;  // See tile_q8-inl.h.
   int weight_offset;
+  // Products of float32, fused or as Arithmetic::kExact.
   void (*f32)(const float* x, size_t stride, size_t rows, const float* panels,
-              size_t depth, const MatmulOutput& output);
-  void (*q8)(const float* x, size_t stride, size_t rows, const uint8_t* panels,
+              size_t depth, bool exact, const MatmulOutput& output);
+  // Rounds rows of groups; `parts` 2 rounds the rest as well, which follows.
+  void (*quantize)(const float* x, size_t stride, size_t rows, size_t groups,
+                   size_t parts, Q8Group* out);
+  // Products of rows as `quantize` left them.
+  void (*q8)(const Q8Group* a, size_t parts, size_t rows, const uint8_t* panels,
              size_t groups, const MatmulOutput& output);
+  // Products of float32 with the values of bytes, as Arithmetic::kExact.
+  void (*exact_q8)(const float* x, size_t stride, size_t rows,
+                   const uint8_t* panels, size_t groups,
+                   const MatmulOutput& output);
 };
 
 }  // namespace corkscrew
@@ -52,6 +64,7 @@ namespace corkscrew {
 namespace HWY_NAMESPACE {
 
 // Finishes the tile of `rows` rows from `row` on and one panel from `column`.
+template <Arithmetic kArithmetic>
 HWY_INLINE void StoreTile(const float* HWY_RESTRICT tile, size_t row,
                           size_t rows, size_t column,
                           const MatmulOutput& output) {
@@ -62,7 +75,7 @@ HWY_INLINE void StoreTile(const float* HWY_RESTRICT tile, size_t row,
     for (size_t j = 0; j < kPanel; j += lanes) {
       auto v = hn::Add(hn::LoadU(d, tile + r * kPanel + j),
                        hn::LoadU(d, output.bias + column + j));
-      if (output.activation == Activation::kGelu) v = Gelu(d, v);
+      if (output.activation == Activation::kGelu) v = Gelu<kArithmetic>(d, v);
       if (output.residual != nullptr) {
         v = hn::Add(v, hn::LoadU(d, output.residual + at + j));
       }
@@ -71,42 +84,86 @@ HWY_INLINE void StoreTile(const float* HWY_RESTRICT tile, size_t row,
   }
 }
 
-void MatmulF32(const float* x, size_t stride, size_t rows, const float* panels,
-               size_t depth, const MatmulOutput& output) {
+// All rows by the panel at `column`.
+template <Arithmetic kArithmetic>
+HWY_INLINE void PanelF32(const float* x, size_t stride, size_t rows,
+                         const float* panel, size_t depth, size_t column,
+                         const MatmulOutput& output) {
   HWY_ALIGN float tile[kTileRows * kPanel];
-  for (size_t column = 0; column < output.stride; column += kPanel) {
+  for (size_t row = 0; row < rows;) {
+    const size_t n = NextTile(row, rows);
+    TileRowsF32<kArithmetic>(n, x + row * stride, stride, panel, depth, tile);
+    StoreTile<kArithmetic>(tile, row, n, column, output);
+    row += n;
+  }
+}
+
+void MatmulF32(const float* x, size_t stride, size_t rows, const float* panels,
+               size_t depth, bool exact, const MatmulOutput& output) {
+  for (size_t column = output.begin; column < output.end; column += kPanel) {
     const float* panel = panels + column * depth;
+    if (exact) {
+      PanelF32<Arithmetic::kExact>(x, stride, rows, panel, depth, column,
+                                   output);
+    } else {
+      PanelF32<Arithmetic::kFast>(x, stride, rows, panel, depth, column,
+                                  output);
+    }
+  }
+}
+
+void QuantizeRows(const float* x, size_t stride, size_t rows, size_t groups,
+                  size_t parts, Q8Group* out) {
+  for (size_t row = 0; row < rows; ++row, out += parts * groups) {
+    if (parts == 1) {
+      QuantizeRow(x + row * stride, groups * kQ8Group, out);
+    } else {
+      QuantizeRowTwice(x + row * stride, groups * kQ8Group, out);
+    }
+  }
+}
+
+void MatmulQ8(const Q8Group* a, size_t parts, size_t rows,
+              const uint8_t* panels, size_t groups,
+              const MatmulOutput& output) {
+  const hn::CappedTag<float, kPanel> d;
+  HWY_ALIGN float tile[kTileRows * kPanel];
+  for (size_t column = output.begin; column < output.end; column += kPanel) {
+    const uint8_t* panel =
+        panels + column / kPanel * groups * kQ8PanelGroupBytes;
     for (size_t row = 0; row < rows;) {
-      const size_t n = NextTile(row, rows);
-      TileRowsF32(n, x + row * stride, stride, panel, depth, tile);
-      StoreTile(tile, row, n, column, output);
+      const size_t n = NextTile(row, rows, kTileRows / parts);
+      TileRowsQ8(n * parts, a + row * parts * groups, groups, panel, groups,
+                 tile);
+      for (size_t r = 0; parts == 2 && r < n; ++r) {
+        for (size_t j = 0; j < kPanel; j += hn::Lanes(d)) {
+          const float* HWY_RESTRICT from = tile + 2 * r * kPanel + j;
+          hn::StoreU(hn::Add(hn::LoadU(d, from), hn::LoadU(d, from + kPanel)),
+                     d, tile + r * kPanel + j);
+        }
+      }
+      StoreTile<Arithmetic::kFast>(tile, row, n, column, output);
       row += n;
     }
   }
 }
 
-void MatmulQ8(const float* x, size_t stride, size_t rows, const uint8_t* panels,
-              size_t groups, const MatmulOutput& output) {
-  std::vector<Q8Group> a(rows * groups);
-  for (size_t row = 0; row < rows; ++row) {
-    QuantizeRow(x + row * stride, groups * kQ8Group, &a[row * groups]);
-  }
-  HWY_ALIGN float tile[kTileRows * kPanel];
-  for (size_t column = 0; column < output.stride; column += kPanel) {
-    const uint8_t* panel =
-        panels + column / kPanel * groups * kQ8PanelGroupBytes;
-    for (size_t row = 0; row < rows;) {
-      const size_t n = NextTile(row, rows);
-      TileRowsQ8(n, &a[row * groups], groups, panel, groups, tile);
-      StoreTile(tile, row, n, column, output);
-      row += n;
-    }
+void MatmulExactQ8(const float* x, size_t stride, size_t rows,
+                   const uint8_t* panels, size_t groups,
+                   const MatmulOutput& output) {
+  std::vector<float> panel(groups * kQ8Group * kPanel);
+  for (size_t column = output.begin; column < output.end; column += kPanel) {
+    UnpackPanel(panels + column / kPanel * groups * kQ8PanelGroupBytes, groups,
+                panel.data());
+    PanelF32<Arithmetic::kExact>(x, stride, rows, panel.data(),
+                                 groups * kQ8Group, column, output);
   }
 }
 
 const MatmulKernels* GetMatmulKernels() {
   static constexpr MatmulKernels kKernels = {kInterleave, kWeightOffset,
-                                             MatmulF32, MatmulQ8};
+                                             MatmulF32,   QuantizeRows,
+                                             MatmulQ8,    MatmulExactQ8};
   return &kKernels;
 }
 
@@ -234,19 +291,36 @@ void PackedLinear::PackBlocks(absl::Span<const GgufTensor* const> weights) {
 }
 
 void PackedLinear::Apply(const float* x, size_t rows, Activation activation,
-                         const float* residual, float* y) const {
+                         const float* residual, float* y,
+                         const Compute& compute) const {
   MatmulOutput output;
   output.bias = bias_.data();
   output.residual = residual;
   output.y = y;
   output.stride = PadToPanel(out_);
   output.activation = activation;
-  if (quantized_) {
-    kernels_->q8(x, PadToPanel(in_), rows, bytes_.get(), in_ / kQ8Group,
-                 output);
-  } else {
-    kernels_->f32(x, PadToPanel(in_), rows, floats_.get(), in_, output);
+  const bool exact = compute.arithmetic == Arithmetic::kExact;
+  const size_t groups = in_ / kQ8Group;
+  const size_t parts = compute.arithmetic == Arithmetic::kFine ? 2 : 1;
+  std::vector<Q8Group> rounded;
+  if (quantized_ && !exact) {
+    rounded.resize(rows * parts * groups);
+    kernels_->quantize(x, PadToPanel(in_), rows, groups, parts, rounded.data());
   }
+  const size_t panels = output.stride / kPanel;
+  const size_t shares = compute.Parts(panels);
+  compute.Run(shares, [&](size_t share) {
+    MatmulOutput part = output;
+    part.begin = panels * share / shares * kPanel;
+    part.end = panels * (share + 1) / shares * kPanel;
+    if (!quantized_) {
+      kernels_->f32(x, PadToPanel(in_), rows, floats_.get(), in_, exact, part);
+    } else if (exact) {
+      kernels_->exact_q8(x, PadToPanel(in_), rows, bytes_.get(), groups, part);
+    } else {
+      kernels_->q8(rounded.data(), parts, rows, bytes_.get(), groups, part);
+    }
+  });
 }
 
 }  // namespace corkscrew

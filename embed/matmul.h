@@ -9,6 +9,8 @@
 // alongside, and products are summed as integers. All other types are expanded
 // to float32 and multiplied as that.
 //
+// Both can be had without rounding, in one order of sums: see compute.h.
+//
 // A row of the result depends on that row of the input only, to the last bit:
 // not on the number of rows, their order, or threads.
 
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "embed/compute.h"
 #include "embed/gguf.h"
 #include "embed/tile.h"
 #include "hwy/aligned_allocator.h"
@@ -51,7 +54,8 @@ class PackedLinear {
   // [rows, PadToPanel(out)]; `residual` may be `y`. Padding is zero in `x`
   // and set to zero in `y`. Thread-safe.
   void Apply(const float* x, size_t rows, Activation activation,
-             const float* residual, float* y) const;
+             const float* residual, float* y,
+             const Compute& compute = {}) const;
 
  private:
   void PackFloats(absl::Span<const GgufTensor* const> weights);

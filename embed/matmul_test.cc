@@ -10,8 +10,10 @@
 
 #include "base/random.h"
 #include "base/testing.h"
+#include "embed/compute.h"
 #include "embed/ggml_types.h"
 #include "embed/gguf.h"
+#include "embed/team.h"
 #include "embed/tile.h"
 #include "gtest/gtest.h"
 
@@ -298,6 +300,129 @@ TEST(PackedLinearTest, ARowDoesNotDependOnItsNeighbours) {
       }
     }
   });
+}
+
+// Weights of each type that is multiplied in its own way.
+std::vector<GgmlType> KindsOfWeights() {
+  return {GgmlType::kF32, GgmlType::kQ8_0, GgmlType::kQ4_0};
+}
+
+std::string RandomWeights(GgmlType type, size_t values) {
+  return type == GgmlType::kF32 ? FloatBytes(RandomNormal(values, kSeed))
+                                : RandomBlocks(type, values, kSeed);
+}
+
+// Nothing is left to the instruction set: the oracle is equal to the last bit.
+TEST(PackedLinearTest, ExactSumsAreOneAfterAnotherOnEveryTarget) {
+  ForEachSimdTarget([] {
+    for (const GgmlType type : KindsOfWeights()) {
+      for (const size_t in : {32, 96}) {
+        for (const size_t out : {1, 31, 32, 33, 65}) {
+          const Weights weights(type, in, out, RandomWeights(type, in * out));
+          const std::vector<float> bias = RandomNormal(out, kSeed + 1);
+          const PackedLinear linear =
+              PackedLinear::Pack({&weights.tensor}, bias);
+          constexpr size_t kRows = 7;
+          const std::vector<float> x = RandomNormal(kRows * in, kSeed + 2);
+          const size_t stride = PadToPanel(out);
+          std::vector<float> y(kRows * stride);
+          linear.Apply(x.data(), kRows, Activation::kNone, nullptr, y.data(),
+                       {Arithmetic::kExact});
+          for (size_t o = 0; o < out; ++o) {
+            const std::vector<float> w = weights.Row(o);
+            for (size_t row = 0; row < kRows; ++row) {
+              float sum = 0;
+              for (size_t i = 0; i < in; ++i) {
+                const float product = x[row * in + i] * w[i];
+                sum += product;
+              }
+              ASSERT_EQ(y[row * stride + o], sum + bias[o])
+                  << NameOf(type) << " row " << row << " output " << o;
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(PackedLinearTest, ExactGeluIsTheSameOnEveryTarget) {
+  const Weights weights(GgmlType::kF32, 1, 1, FloatBytes({1}));
+  const std::vector<float> bias(1);
+  std::vector<float> first;
+  ForEachSimdTarget([&] {
+    const PackedLinear linear = PackedLinear::Pack({&weights.tensor}, bias);
+    std::vector<float> all;
+    for (int step = -12 * 512; step <= 12 * 512; ++step) {
+      std::vector<float> x(32);
+      x[0] = static_cast<float>(step) / 511;
+      std::vector<float> y(32);
+      linear.Apply(x.data(), 1, Activation::kGelu, nullptr, y.data(),
+                   {Arithmetic::kExact});
+      all.push_back(y[0]);
+    }
+    if (first.empty()) first = all;
+    ASSERT_EQ(std::memcmp(first.data(), all.data(), all.size() * sizeof(float)),
+              0);
+  });
+}
+
+TEST(PackedLinearTest, FineRoundingIsAlmostNone) {
+  ForEachSimdTarget([] {
+    for (const GgmlType type : {GgmlType::kQ8_0, GgmlType::kQ4_0}) {
+      const size_t in = 96;
+      const size_t out = 33;
+      const Weights weights(type, in, out, RandomWeights(type, in * out));
+      const std::vector<float> bias(out);
+      const PackedLinear linear = PackedLinear::Pack({&weights.tensor}, bias);
+      const std::vector<float> x = RandomNormal(8 * in, kSeed + 2);
+      for (size_t rows = 1; rows <= 8; ++rows) {
+        std::vector<float> y(rows * 64);
+        linear.Apply(x.data(), rows, Activation::kNone, nullptr, y.data(),
+                     {Arithmetic::kFine});
+        for (size_t o = 0; o < out; ++o) {
+          const std::vector<float> w = weights.Row(o);
+          for (size_t row = 0; row < rows; ++row) {
+            double sum = 0;
+            double size = 0;
+            for (size_t i = 0; i < in; ++i) {
+              const double product = double{x[row * in + i]} * w[i];
+              sum += product;
+              size += std::abs(product);
+            }
+            ASSERT_NEAR(y[row * 64 + o], sum, 1e-4 * size)
+                << NameOf(type) << " row " << row << " of " << rows;
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(PackedLinearTest, ARowDoesNotDependOnThreads) {
+  const size_t in = 96;
+  const size_t out = 200;
+  const size_t rows = 9;
+  Team team(3);
+  for (const GgmlType type : KindsOfWeights()) {
+    const Weights weights(type, in, out, RandomWeights(type, in * out));
+    const std::vector<float> bias = RandomNormal(out, kSeed);
+    const PackedLinear linear = PackedLinear::Pack({&weights.tensor}, bias);
+    const std::vector<float> x = RandomNormal(rows * in, kSeed + 1);
+    for (const Arithmetic arithmetic :
+         {Arithmetic::kFast, Arithmetic::kFine, Arithmetic::kExact}) {
+      std::vector<float> alone(rows * PadToPanel(out));
+      std::vector<float> shared(rows * PadToPanel(out), 7.0f);
+      linear.Apply(x.data(), rows, Activation::kGelu, nullptr, alone.data(),
+                   {arithmetic});
+      linear.Apply(x.data(), rows, Activation::kGelu, nullptr, shared.data(),
+                   {arithmetic, &team});
+      ASSERT_EQ(std::memcmp(alone.data(), shared.data(),
+                            alone.size() * sizeof(float)),
+                0)
+          << NameOf(type);
+    }
+  }
 }
 
 }  // namespace

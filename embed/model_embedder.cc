@@ -1,6 +1,7 @@
 #include "embed/model_embedder.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -21,12 +22,14 @@
 #include "corkscrew/embedder.h"
 #include "embed/architecture.h"
 #include "embed/architecture_set.h"
+#include "embed/compute.h"
 #include "embed/encoder.h"
 #include "embed/gguf.h"
 #include "embed/known_models.h"
 #include "embed/model_parameters.h"
 #include "embed/model_tensors.h"
 #include "embed/space.h"
+#include "embed/team.h"
 #include "embed/token_vocabulary.h"
 #include "embed/tokenizer.h"
 #include "embed/vector_cut.h"
@@ -37,6 +40,13 @@ namespace {
 // Tokens that one thread encodes together: enough to use the weights well,
 // few enough to spread a batch. Below it another thread does not pay.
 constexpr size_t kGroupTokens = 96;
+// Tokens of a group from which on its layers are spread over threads if the
+// call has no other group.
+constexpr size_t kTeamTokens = 48;
+// Rounding activations costs short texts most: there is nothing to average. Up
+// to so many tokens they are rounded twice, which costs little there, as
+// reading the weights takes as long.
+constexpr size_t kFineTokens = 4;
 
 absl::string_view NameOf(Pooling pooling) {
   return pooling == Pooling::kMean  ? "mean"
@@ -61,8 +71,12 @@ std::vector<std::string> WarningsOf(const GgufFile& file,
 
 }  // namespace
 
-ModelEmbedder::ModelEmbedder(Parts parts, size_t threads)
-    : parts_(std::move(parts)), threads_(threads) {}
+ModelEmbedder::ModelEmbedder(Parts parts, const EmbedderOptions& options,
+                             size_t threads)
+    : parts_(std::move(parts)),
+      threads_(threads),
+      exact_(options.exact),
+      queries_(options.query_cache_bytes) {}
 
 absl::StatusOr<std::shared_ptr<const ModelEmbedder>> ModelEmbedder::Create(
     const GgufFile& file, const EmbedderOptions& options, size_t threads) {
@@ -118,6 +132,7 @@ absl::StatusOr<std::shared_ptr<const ModelEmbedder>> ModelEmbedder::Create(
   space.document_prompt = document_prompt;
   space.max_tokens = max_tokens;
   space.tensors.assign(tensors.used().begin(), tensors.used().end());
+  if (threads == 0) threads = options.threads;
   if (threads == 0) threads = std::thread::hardware_concurrency();
   Parts parts{.name = file.name(),
               .architectures = std::move(architectures),
@@ -129,24 +144,54 @@ absl::StatusOr<std::shared_ptr<const ModelEmbedder>> ModelEmbedder::Create(
               .space = SpaceOf(std::move(space)),
               .max_tokens = max_tokens,
               .warnings = WarningsOf(file, architecture)};
-  return std::shared_ptr<const ModelEmbedder>(
-      new ModelEmbedder(std::move(parts), std::max<size_t>(threads, 1)));
+  return std::shared_ptr<const ModelEmbedder>(new ModelEmbedder(
+      std::move(parts), options, std::max<size_t>(threads, 1)));
 }
 
 absl::StatusOr<Embeddings> ModelEmbedder::Embed(
     absl::Span<const absl::string_view> texts, TextKind kind) const {
-  const std::string& front = prompt(kind);
-  Embeddings result;
-  result.texts.reserve(texts.size());
-  std::vector<absl::Span<const int32_t>> tokens;
   for (size_t i = 0; i < texts.size(); ++i) {
     if (!IsValidUtf8(texts[i])) {
       return absl::InvalidArgumentError(absl::StrCat(
           "text ", i, " of ", texts.size(), " is not valid UTF-8"));
     }
+  }
+  if (kind != TextKind::kQuery) return EmbedNew(texts, kind);
+  Embeddings result;
+  result.vectors.resize(texts.size() * dim());
+  result.texts.resize(texts.size());
+  const auto vector = [&](size_t i) {
+    return absl::MakeSpan(result.vectors).subspan(i * dim(), dim());
+  };
+  std::vector<absl::string_view> unknown;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (queries_.Find(texts[i], &result.texts[i], vector(i))) continue;
+    unknown.push_back(texts[i]);
+    places.push_back(i);
+  }
+  if (unknown.empty()) return result;
+  CORKSCREW_ASSIGN_OR_RETURN(Embeddings made, EmbedNew(unknown, kind));
+  for (size_t i = 0; i < unknown.size(); ++i) {
+    const auto from =
+        absl::MakeConstSpan(made.vectors).subspan(i * dim(), dim());
+    queries_.Insert(unknown[i], made.texts[i], from);
+    std::copy(from.begin(), from.end(), vector(places[i]).begin());
+    result.texts[places[i]] = std::move(made.texts[i]);
+  }
+  return result;
+}
+
+absl::StatusOr<Embeddings> ModelEmbedder::EmbedNew(
+    absl::Span<const absl::string_view> texts, TextKind kind) const {
+  const std::string& front = prompt(kind);
+  Embeddings result;
+  result.texts.reserve(texts.size());
+  std::vector<absl::Span<const int32_t>> tokens;
+  for (const absl::string_view text : texts) {
     result.texts.push_back(
-        front.empty() ? parts_.tokenizer->Encode(texts[i], parts_.max_tokens)
-                      : parts_.tokenizer->Encode(absl::StrCat(front, texts[i]),
+        front.empty() ? parts_.tokenizer->Encode(text, parts_.max_tokens)
+                      : parts_.tokenizer->Encode(absl::StrCat(front, text),
                                                  parts_.max_tokens));
   }
   for (const TokenizedText& text : result.texts) {
@@ -159,18 +204,12 @@ absl::StatusOr<Embeddings> ModelEmbedder::Embed(
 absl::StatusOr<std::vector<float>> ModelEmbedder::EmbedTokens(
     absl::Span<const absl::Span<const int32_t>> texts) const {
   const size_t full = parts_.cut.full();
-  std::vector<float> vectors(texts.size() * dim());
   // A text without tokens has no rows to pool: its vector is zero.
-  std::vector<absl::Span<const int32_t>> some;
-  for (const absl::Span<const int32_t> text : texts) {
-    if (!text.empty()) some.push_back(text);
-  }
-  std::vector<float> encoded(some.size() * full);
-  EncodeAll(some, encoded.data());
-  const float* next = encoded.data();
+  std::vector<float> encoded(texts.size() * full);
+  EncodeAll(texts, encoded.data());
+  std::vector<float> vectors(texts.size() * dim());
   for (size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].empty()) continue;
-    if (!parts_.cut.Apply(next, &vectors[i * dim()])) {
+    if (!parts_.cut.Apply(&encoded[i * full], &vectors[i * dim()])) {
       return absl::InvalidArgumentError(
           absl::StrCat(parts_.name, ": the vector of text ", i,
                        " is not finite: the weights of the model overflow"));
@@ -180,43 +219,88 @@ absl::StatusOr<std::vector<float>> ModelEmbedder::EmbedTokens(
   return vectors;
 }
 
-void ModelEmbedder::EncodeAll(absl::Span<const absl::Span<const int32_t>> texts,
-                              float* out) const {
-  std::vector<size_t> begins;  // Of groups of texts.
-  size_t tokens = kGroupTokens;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (tokens >= kGroupTokens) {
-      begins.push_back(i);
-      tokens = 0;
-    }
-    tokens += texts[i].size();
-  }
-  const size_t groups = begins.size();
-  begins.push_back(texts.size());
+Arithmetic ModelEmbedder::ArithmeticOf(size_t tokens) const {
+  if (exact_) return Arithmetic::kExact;
+  return tokens <= kFineTokens ? Arithmetic::kFine : Arithmetic::kFast;
+}
 
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < groups; i = next++) {
-      parts_.encoder.Encode(texts.subspan(begins[i], begins[i + 1] - begins[i]),
-                            out + begins[i] * parts_.cut.full());
-    }
+std::vector<ModelEmbedder::Group> ModelEmbedder::GroupsOf(
+    absl::Span<const absl::Span<const int32_t>> texts) const {
+  std::vector<Group> groups;
+  std::array<Group, 3> open;  // By arithmetic.
+  const auto close = [&](Group* group) {
+    if (!group->texts.empty()) groups.push_back(std::move(*group));
+    *group = Group();
   };
-  std::vector<std::thread> helpers;
-  while (helpers.size() + 1 < groups) {
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].empty()) continue;
+    const Arithmetic arithmetic = ArithmeticOf(texts[i].size());
+    Group& group = open.at(static_cast<size_t>(arithmetic));
+    group.arithmetic = arithmetic;
+    group.texts.push_back(i);
+    group.tokens += texts[i].size();
+    if (group.tokens >= kGroupTokens) close(&group);
+  }
+  for (Group& group : open) close(&group);
+  return groups;
+}
+
+size_t ModelEmbedder::TakeHelpers(size_t wanted) const {
+  size_t taken = 0;
+  while (taken < wanted) {
     if (helpers_.fetch_add(1) + 1 >= threads_) {
       --helpers_;
       break;
     }
+    ++taken;
+  }
+  return taken;
+}
+
+void ModelEmbedder::EncodeGroup(
+    const Group& group, absl::Span<const absl::Span<const int32_t>> texts,
+    Team* team, float* out) const {
+  std::vector<absl::Span<const int32_t>> mine;
+  mine.reserve(group.texts.size());
+  for (const size_t text : group.texts) mine.push_back(texts[text]);
+  const size_t full = parts_.cut.full();
+  std::vector<float> encoded(mine.size() * full);
+  parts_.encoder.Encode(mine, encoded.data(), {group.arithmetic, team});
+  for (size_t i = 0; i < mine.size(); ++i) {
+    std::copy_n(&encoded[i * full], full, out + group.texts[i] * full);
+  }
+}
+
+void ModelEmbedder::EncodeAll(absl::Span<const absl::Span<const int32_t>> texts,
+                              float* out) const {
+  const std::vector<Group> groups = GroupsOf(texts);
+  if (groups.size() == 1 && groups[0].tokens >= kTeamTokens && threads_ > 1) {
+    const size_t helpers = TakeHelpers(threads_);
+    {
+      Team team(helpers + 1);
+      EncodeGroup(groups[0], texts, &team, out);
+    }
+    helpers_ -= helpers;
+    return;
+  }
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < groups.size(); i = next++) {
+      EncodeGroup(groups[i], texts, nullptr, out);
+    }
+  };
+  std::vector<std::thread> helpers;
+  const size_t taken = TakeHelpers(groups.empty() ? 0 : groups.size() - 1);
+  for (size_t i = 0; i < taken; ++i) {
     try {
       helpers.emplace_back(work);
     } catch (const std::system_error&) {  // No more threads: do with these.
-      --helpers_;
       break;
     }
   }
   work();
   for (std::thread& helper : helpers) helper.join();
-  helpers_ -= helpers.size();
+  helpers_ -= taken;
 }
 
 }  // namespace corkscrew

@@ -15,21 +15,25 @@
 #include "absl/types/span.h"
 #include "corkscrew/embedder.h"
 #include "embed/architecture_set.h"
+#include "embed/compute.h"
 #include "embed/encoder.h"
 #include "embed/gguf.h"
+#include "embed/query_cache.h"
+#include "embed/team.h"
 #include "embed/tokenizer.h"
 #include "embed/vector_cut.h"
 
 namespace corkscrew {
 
-// Immutable. Thread-safe. Texts of a call are spread over threads in groups;
-// a call with one text, or with few short ones, stays on the calling thread.
+// Immutable but for what it remembers of queries. Thread-safe. Texts of a call
+// are spread over threads in groups; of a single group, long enough, the layers
+// are. A call with few short texts stays on the calling thread.
 class ModelEmbedder : public Embedder {
  public:
   // Copies what it needs of `file`, whose general.architecture is one of those
   // in embed/arch/.
   // All callers together are helped by at most `threads` - 1 more threads; 0
-  // takes one per core.
+  // takes what `options` says.
   //   InvalidArgument  a key or tensor missing or malformed, options out of
   //                    range
   //   Unimplemented    another architecture, tokenizer, pooling or tensor type
@@ -71,14 +75,33 @@ class ModelEmbedder : public Embedder {
     size_t max_tokens = 0;
     std::vector<std::string> warnings;
   };
-  ModelEmbedder(Parts parts, size_t threads);
+  struct Group {  // Texts that one thread encodes together.
+    std::vector<size_t> texts;
+    size_t tokens = 0;
+    Arithmetic arithmetic = Arithmetic::kFast;
+  };
+  ModelEmbedder(Parts parts, const EmbedderOptions& options, size_t threads);
 
+  // Embeds texts of which no vector is known.
+  absl::StatusOr<Embeddings> EmbedNew(absl::Span<const absl::string_view> texts,
+                                      TextKind kind) const;
+  Arithmetic ArithmeticOf(size_t tokens) const;
+  std::vector<Group> GroupsOf(
+      absl::Span<const absl::Span<const int32_t>> texts) const;
   void EncodeAll(absl::Span<const absl::Span<const int32_t>> texts,
                  float* out) const;
+  void EncodeGroup(const Group& group,
+                   absl::Span<const absl::Span<const int32_t>> texts,
+                   Team* team, float* out) const;
+  // Takes at most `wanted` of the threads that may help. They come back by
+  // `helpers_` -= what it returns.
+  size_t TakeHelpers(size_t wanted) const;
 
   const Parts parts_;
   const size_t threads_;
+  const bool exact_;
   mutable std::atomic<size_t> helpers_ = 0;  // Threads that now help callers.
+  mutable QueryCache queries_;
 };
 
 }  // namespace corkscrew

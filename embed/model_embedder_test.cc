@@ -190,6 +190,65 @@ TEST(ModelEmbedderTest, VectorsDoNotDependOnBatchOrThreads) {
   }
 }
 
+TEST(ModelEmbedderTest, ExactVectorsDoNotDependOnBatchThreadsOrTarget) {
+  TinyBert model;
+  for (auto& [name, tensor] : model.tensors) {
+    if (tensor.shape.size() == 2 && name.substr(0, 3) == "blk") {
+      tensor.type = GgmlType::kQ8_0;
+    }
+  }
+  // Together one group of tokens, which threads share; and of each alone.
+  const std::vector<std::string> strings = RandomTexts(11, 9);
+  const std::vector<absl::string_view> texts(strings.begin(), strings.end());
+  for (const TinyBert& each : {TinyBert(), model}) {
+    std::vector<float> first;
+    ForEachSimdTarget([&] {
+      for (const size_t threads : {1, 2, 4}) {
+        EmbedderOptions options;
+        options.exact = true;
+        options.threads = threads;
+        const EmbedderOr embedder = Create(each, options, 0);
+        ASSERT_THAT(embedder, IsOk());
+        const auto together = (*embedder)->Embed(texts, TextKind::kDocument);
+        ASSERT_THAT(together, IsOk());
+        if (first.empty()) first = together->vectors;
+        ASSERT_EQ(together->vectors, first);
+        for (size_t i = 0; i < texts.size(); ++i) {
+          const auto alone =
+              (*embedder)->Embed({&texts[i], 1}, TextKind::kDocument);
+          ASSERT_THAT(alone, IsOk());
+          ASSERT_EQ(alone->vectors,
+                    std::vector<float>(first.begin() + i * 32,
+                                       first.begin() + (i + 1) * 32));
+        }
+      }
+    });
+  }
+}
+
+TEST(ModelEmbedderTest, VectorsOfQueriesAreRememberedUnchanged) {
+  const std::vector<absl::string_view> some = {"a b", "ab", "a b", ""};
+  const std::vector<absl::string_view> more = {"b", "ab", "", "a"};
+  EmbedderOptions forgetful;
+  forgetful.query_cache_bytes = 0;
+  const EmbedderOr remembers = Create(TinyBert());
+  const EmbedderOr forgets = Create(TinyBert(), forgetful);
+  ASSERT_THAT(remembers, IsOk());
+  ASSERT_THAT(forgets, IsOk());
+  for (const auto& texts : {some, more, some}) {
+    const auto got = (*remembers)->Embed(texts, TextKind::kQuery);
+    const auto want = (*forgets)->Embed(texts, TextKind::kQuery);
+    ASSERT_THAT(got, IsOk());
+    ASSERT_THAT(want, IsOk());
+    EXPECT_EQ(got->vectors, want->vectors);
+    ASSERT_EQ(got->texts.size(), texts.size());
+    for (size_t i = 0; i < texts.size(); ++i) {
+      EXPECT_EQ(got->texts[i].tokens, want->texts[i].tokens);
+      EXPECT_EQ(got->texts[i].truncated, want->texts[i].truncated);
+    }
+  }
+}
+
 TEST(ModelEmbedderTest, EveryTensorIsNeededInItsShape) {
   const TinyBert whole;
   for (const auto& [name, unused] : whole.tensors) {

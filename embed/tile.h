@@ -17,11 +17,12 @@ constexpr size_t PadToPanel(size_t n) {
   return (n + kPanel - 1) / kPanel * kPanel;
 }
 
-// Rows of the tile that starts at `begin` of `rows`: nearly equal tiles rather
-// than a short last one. `begin` is a sum of earlier results.
-constexpr size_t NextTile(size_t begin, size_t rows) {
+// Rows of the tile that starts at `begin` of `rows`, at most `most`: nearly
+// equal tiles rather than a short last one. `begin` is a sum of earlier
+// results.
+constexpr size_t NextTile(size_t begin, size_t rows, size_t most = kTileRows) {
   const size_t left = rows - begin;
-  const size_t tiles = (left + kTileRows - 1) / kTileRows;
+  const size_t tiles = (left + most - 1) / most;
   return (left + tiles - 1) / tiles;
 }
 

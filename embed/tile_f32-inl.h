@@ -11,6 +11,8 @@
 
 #include <cstddef>
 
+#include "embed/compute.h"
+#include "embed/math-inl.h"
 #include "embed/tile.h"
 #include "hwy/highway.h"
 
@@ -23,7 +25,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // tile[r][j] = sum over i of a[r * stride + i] * panel[i * kPanel + j], in the
 // order of i: a row's sums do not depend on the rows beside it. `panel`
 // [depth, kPanel], `tile` [kRows, kPanel].
-template <size_t kRows>
+template <size_t kRows, Arithmetic kArithmetic>
 HWY_INLINE void TileF32(const float* HWY_RESTRICT a, size_t stride,
                         const float* HWY_RESTRICT panel, size_t depth,
                         float* HWY_RESTRICT tile) {
@@ -43,8 +45,8 @@ HWY_INLINE void TileF32(const float* HWY_RESTRICT a, size_t stride,
       HWY_UNROLL(6)
       for (size_t r = 0; r < kRows; ++r) {
         const V ar = hn::Set(d, a[r * stride + i]);
-        sum0[r] = hn::MulAdd(ar, b0, sum0[r]);
-        sum1[r] = hn::MulAdd(ar, b1, sum1[r]);
+        sum0[r] = MulAdd<kArithmetic>(ar, b0, sum0[r]);
+        sum1[r] = MulAdd<kArithmetic>(ar, b1, sum1[r]);
       }
     }
     HWY_UNROLL(6)
@@ -56,22 +58,23 @@ HWY_INLINE void TileF32(const float* HWY_RESTRICT a, size_t stride,
 }
 
 // Calls TileF32 for 1..kTileRows rows.
+template <Arithmetic kArithmetic>
 HWY_INLINE void TileRowsF32(size_t rows, const float* HWY_RESTRICT a,
                             size_t stride, const float* HWY_RESTRICT panel,
                             size_t depth, float* HWY_RESTRICT tile) {
   switch (rows) {
     case 1:
-      return TileF32<1>(a, stride, panel, depth, tile);
+      return TileF32<1, kArithmetic>(a, stride, panel, depth, tile);
     case 2:
-      return TileF32<2>(a, stride, panel, depth, tile);
+      return TileF32<2, kArithmetic>(a, stride, panel, depth, tile);
     case 3:
-      return TileF32<3>(a, stride, panel, depth, tile);
+      return TileF32<3, kArithmetic>(a, stride, panel, depth, tile);
     case 4:
-      return TileF32<4>(a, stride, panel, depth, tile);
+      return TileF32<4, kArithmetic>(a, stride, panel, depth, tile);
     case 5:
-      return TileF32<5>(a, stride, panel, depth, tile);
+      return TileF32<5, kArithmetic>(a, stride, panel, depth, tile);
     default:
-      return TileF32<6>(a, stride, panel, depth, tile);
+      return TileF32<6, kArithmetic>(a, stride, panel, depth, tile);
   }
 }
 

@@ -66,6 +66,39 @@ HWY_INLINE void QuantizeRow(const float* HWY_RESTRICT values, size_t n,
   }
 }
 
+// Rounds as QuantizeRow, and then what that took away. `out` [2, n / kQ8Group].
+HWY_INLINE void QuantizeRowTwice(const float* HWY_RESTRICT values, size_t n,
+                                 Q8Group* HWY_RESTRICT out) {
+  const size_t groups = n / kQ8Group;
+  QuantizeRow(values, n, out);
+  float rest[kQ8Group];
+  for (size_t g = 0; g < groups; ++g) {
+    for (size_t i = 0; i < kQ8Group; ++i) {
+      rest[i] = values[g * kQ8Group + i] -
+                out[g].scale * static_cast<float>(out[g].values[i]);
+    }
+    QuantizeRow(rest, kQ8Group, out + groups + g);
+  }
+}
+
+// Writes a panel of weights as float32: `out` [groups * kQ8Group, kPanel].
+HWY_INLINE void UnpackPanel(const uint8_t* HWY_RESTRICT panel, size_t groups,
+                            float* HWY_RESTRICT out) {
+  for (size_t g = 0; g < groups; ++g, panel += kQ8PanelGroupBytes) {
+    const float* HWY_RESTRICT scales = reinterpret_cast<const float*>(panel);
+    const uint8_t* HWY_RESTRICT bytes = panel + kPanel * sizeof(float);
+    for (size_t i = 0; i < kQ8Group; ++i, out += kPanel) {
+      const uint8_t* HWY_RESTRICT from =
+          bytes + i / kInterleave * kInterleave * kPanel + i % kInterleave;
+      for (size_t lane = 0; lane < kPanel; ++lane) {
+        const auto weight = static_cast<int8_t>(
+            static_cast<uint8_t>(from[lane * kInterleave] - kWeightOffset));
+        out[lane] = static_cast<float>(weight) * scales[lane];
+      }
+    }
+  }
+}
+
 #if HWY_TARGET == HWY_AVX3_DL
 
 // Adds to each 32-bit lane of `sum` its 4 products of unsigned and signed

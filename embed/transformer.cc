@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "embed/compute.h"
 #include "embed/tile.h"
 
 // Compiles the -inl.h files below once per instruction set.
@@ -20,50 +21,86 @@ HWY_BEFORE_NAMESPACE();
 namespace corkscrew {
 namespace HWY_NAMESPACE {
 
-void LayerNormRows(float* HWY_RESTRICT x, size_t rows, size_t dim,
-                   const float* HWY_RESTRICT weight,
-                   const float* HWY_RESTRICT bias, float epsilon) {
+// The sum over the lanes of `term`(0), `term`(lanes), ... up to `n`, a multiple
+// of kPanel. kExact has one order whatever the number of lanes.
+template <Arithmetic kArithmetic, class D, class Term>
+HWY_INLINE float SumOfTerms(D d, size_t n, const Term& term) {
+  const size_t lanes = hn::Lanes(d);
+  if constexpr (kArithmetic == Arithmetic::kExact) {
+    HWY_ALIGN float sums[kPanel] = {};
+    for (size_t i = 0; i < n; i += kPanel) {
+      for (size_t j = 0; j < kPanel; j += lanes) {
+        hn::Store(hn::Add(hn::Load(d, sums + j), term(i + j)), d, sums + j);
+      }
+    }
+    for (size_t half = kPanel / 2; half > 0; half /= 2) {
+      for (size_t j = 0; j < half; ++j) sums[j] += sums[j + half];
+    }
+    return sums[0];
+  } else {
+    auto sum = hn::Zero(d);
+    for (size_t i = 0; i < n; i += lanes) sum = hn::Add(sum, term(i));
+    return hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+}
+
+// The lanes from `i` on that are below `n`.
+template <class D>
+HWY_INLINE hn::Mask<D> Below(D d, size_t i, size_t n) {
+  return hn::FirstN(d, i < n ? n - i : 0);
+}
+
+template <Arithmetic kArithmetic>
+HWY_INLINE void LayerNormOf(float* HWY_RESTRICT x, size_t rows, size_t dim,
+                            const float* HWY_RESTRICT weight,
+                            const float* HWY_RESTRICT bias, float epsilon) {
   const hn::CappedTag<float, kPanel> d;
   const size_t lanes = hn::Lanes(d);
   const size_t stride = PadToPanel(dim);
   const float inverse_dim = 1.0f / static_cast<float>(dim);
   for (size_t row = 0; row < rows; ++row, x += stride) {
-    auto sum = hn::Zero(d);
-    for (size_t i = 0; i < stride; i += lanes) {
-      sum = hn::Add(sum, hn::LoadU(d, x + i));
-    }
-    const auto mean = hn::Mul(hn::SumOfLanes(d, sum), hn::Set(d, inverse_dim));
-    auto squares = hn::Zero(d);
-    for (size_t i = 0; i < dim; i += lanes) {
-      const auto v = hn::Sub(hn::LoadU(d, x + i), mean);
-      const auto inside = hn::FirstN(d, dim - i);
-      squares = hn::MulAdd(v, hn::IfThenElseZero(inside, v), squares);
-    }
-    const float variance =
-        hn::GetLane(hn::SumOfLanes(d, squares)) * inverse_dim;
-    const auto scale = hn::Set(d, 1.0f / std::sqrt(variance + epsilon));
+    const float sum = SumOfTerms<kArithmetic>(
+        d, stride, [&](size_t i) HWY_ATTR { return hn::LoadU(d, x + i); });
+    const auto mean = hn::Set(d, sum * inverse_dim);
+    const float squares =
+        SumOfTerms<kArithmetic>(d, stride, [&](size_t i) HWY_ATTR {
+          const auto v = hn::IfThenElseZero(Below(d, i, dim),
+                                            hn::Sub(hn::LoadU(d, x + i), mean));
+          return hn::Mul(v, v);
+        });
+    const auto scale =
+        hn::Set(d, 1.0f / std::sqrt(squares * inverse_dim + epsilon));
     for (size_t i = 0; i < stride; i += lanes) {
       const auto v = hn::Mul(hn::Sub(hn::LoadU(d, x + i), mean), scale);
-      hn::StoreU(
-          hn::MulAdd(v, hn::LoadU(d, weight + i), hn::LoadU(d, bias + i)), d,
-          x + i);
+      hn::StoreU(MulAdd<kArithmetic>(v, hn::LoadU(d, weight + i),
+                                     hn::LoadU(d, bias + i)),
+                 d, x + i);
     }
   }
 }
 
-void RmsNormRows(float* HWY_RESTRICT x, size_t rows, size_t dim,
-                 const float* HWY_RESTRICT weight, float epsilon) {
+void LayerNormRows(float* x, size_t rows, size_t dim, const float* weight,
+                   const float* bias, float epsilon, bool exact) {
+  if (exact) {
+    LayerNormOf<Arithmetic::kExact>(x, rows, dim, weight, bias, epsilon);
+  } else {
+    LayerNormOf<Arithmetic::kFast>(x, rows, dim, weight, bias, epsilon);
+  }
+}
+
+template <Arithmetic kArithmetic>
+HWY_INLINE void RmsNormOf(float* HWY_RESTRICT x, size_t rows, size_t dim,
+                          const float* HWY_RESTRICT weight, float epsilon) {
   const hn::CappedTag<float, kPanel> d;
   const size_t lanes = hn::Lanes(d);
   const size_t stride = PadToPanel(dim);
   for (size_t row = 0; row < rows; ++row, x += stride) {
-    auto squares = hn::Zero(d);
-    for (size_t i = 0; i < stride; i += lanes) {
-      const auto v = hn::LoadU(d, x + i);
-      squares = hn::MulAdd(v, v, squares);
-    }
-    const float mean =
-        hn::GetLane(hn::SumOfLanes(d, squares)) / static_cast<float>(dim);
+    const float squares =
+        SumOfTerms<kArithmetic>(d, stride, [&](size_t i) HWY_ATTR {
+          const auto v = hn::LoadU(d, x + i);
+          return hn::Mul(v, v);
+        });
+    const float mean = squares / static_cast<float>(dim);
     const auto scale = hn::Set(d, 1.0f / std::sqrt(mean + epsilon));
     for (size_t i = 0; i < stride; i += lanes) {
       hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, x + i), scale),
@@ -73,21 +110,31 @@ void RmsNormRows(float* HWY_RESTRICT x, size_t rows, size_t dim,
   }
 }
 
+void RmsNormRows(float* x, size_t rows, size_t dim, const float* weight,
+                 float epsilon, bool exact) {
+  if (exact) {
+    RmsNormOf<Arithmetic::kExact>(x, rows, dim, weight, epsilon);
+  } else {
+    RmsNormOf<Arithmetic::kFast>(x, rows, dim, weight, epsilon);
+  }
+}
+
 // x / (1 + e^-y)
-template <class D, class V = hn::Vec<D>>
+template <Arithmetic kArithmetic, class D, class V = hn::Vec<D>>
 HWY_INLINE V TimesSigmoid(D d, V x, V y) {
   const V one = hn::Set(d, 1.0f);
-  const V e = ExpOfNegative(d, hn::Neg(hn::Abs(y)));
+  const V e = ExpOfNegative<kArithmetic>(d, hn::Neg(hn::Abs(y)));
   const V share = hn::IfThenElse(hn::Ge(y, hn::Zero(d)), one, e);
   return hn::Div(hn::Mul(x, share), hn::Add(one, e));
 }
 
 // (1 + tanh(z)) / 2 = 1 / (1 + e^-2z)
-template <class D, class V = hn::Vec<D>>
+template <Arithmetic kArithmetic, class D, class V = hn::Vec<D>>
 HWY_INLINE V GeluTanh(D d, V x) {
   const V cube = hn::Mul(hn::Mul(x, x), x);
-  const V inner = hn::MulAdd(cube, hn::Set(d, 0.044715f), x);
-  return TimesSigmoid(d, x, hn::Mul(inner, hn::Set(d, 1.59576912f)));
+  const V inner = MulAdd<kArithmetic>(cube, hn::Set(d, 0.044715f), x);
+  return TimesSigmoid<kArithmetic>(d, x,
+                                   hn::Mul(inner, hn::Set(d, 1.59576912f)));
 }
 
 // A vector from `p`, of which only `n` numbers are there, then zeros.
@@ -100,8 +147,9 @@ HWY_INLINE hn::Vec<hn::CappedTag<float, kPanel>> LoadFirst(const float* p,
   return hn::LoadU(d, buffer);
 }
 
-void GateRows(GateKind kind, const float* HWY_RESTRICT x, size_t rows, size_t n,
-              float* HWY_RESTRICT y) {
+template <Arithmetic kArithmetic>
+HWY_INLINE void GateOf(GateKind kind, const float* HWY_RESTRICT x, size_t rows,
+                       size_t n, float* HWY_RESTRICT y) {
   const hn::CappedTag<float, kPanel> d;
   const size_t lanes = hn::Lanes(d);
   for (size_t row = 0; row < rows; ++row) {
@@ -109,17 +157,26 @@ void GateRows(GateKind kind, const float* HWY_RESTRICT x, size_t rows, size_t n,
       auto gate = LoadFirst(x + i, n - i);
       const auto value = LoadFirst(x + n + i, n - i);
       if (kind == GateKind::kGelu) {
-        gate = Gelu(d, gate);
+        gate = Gelu<kArithmetic>(d, gate);
       } else if (kind == GateKind::kGeluTanh) {
-        gate = GeluTanh(d, gate);
+        gate = GeluTanh<kArithmetic>(d, gate);
       } else {
-        gate = TimesSigmoid(d, gate, gate);
+        gate = TimesSigmoid<kArithmetic>(d, gate, gate);
       }
       hn::StoreU(hn::Mul(gate, value), d, y + i);
     }
     std::fill(y + n, y + PadToPanel(n), 0.0f);
     x += PadToPanel(2 * n);
     y += PadToPanel(n);
+  }
+}
+
+void GateRows(GateKind kind, const float* x, size_t rows, size_t n, float* y,
+              bool exact) {
+  if (exact) {
+    GateOf<Arithmetic::kExact>(kind, x, rows, n, y);
+  } else {
+    GateOf<Arithmetic::kFast>(kind, x, rows, n, y);
   }
 }
 
@@ -142,6 +199,7 @@ void MaskScores(const AttentionMask& mask, size_t head, float scale, size_t at,
 // Replaces scores [tokens] of `row` by exp(scale * (score - largest)), and
 // returns 1 / their sum. `row` is padded with zeros to whole panels; the
 // padding becomes zero.
+template <Arithmetic kArithmetic>
 HWY_INLINE float SoftmaxRow(float* HWY_RESTRICT row, size_t tokens,
                             float scale) {
   const hn::CappedTag<float, kPanel> d;
@@ -149,21 +207,20 @@ HWY_INLINE float SoftmaxRow(float* HWY_RESTRICT row, size_t tokens,
   const auto lowest = hn::Set(d, -3.0e38f);
   auto largest = lowest;
   for (size_t i = 0; i < tokens; i += lanes) {
-    const auto inside = hn::FirstN(d, tokens - i);
-    largest =
-        hn::Max(largest, hn::IfThenElse(inside, hn::LoadU(d, row + i), lowest));
+    largest = hn::Max(largest, hn::IfThenElse(Below(d, i, tokens),
+                                              hn::LoadU(d, row + i), lowest));
   }
   largest = hn::MaxOfLanes(d, largest);
   const auto factor = hn::Set(d, scale);
-  auto sum = hn::Zero(d);
-  for (size_t i = 0; i < tokens; i += lanes) {
-    const auto inside = hn::FirstN(d, tokens - i);
-    const auto v = hn::Mul(hn::Sub(hn::LoadU(d, row + i), largest), factor);
-    const auto e = hn::IfThenElseZero(inside, ExpOfNegative(d, v));
-    sum = hn::Add(sum, e);
-    hn::StoreU(e, d, row + i);
-  }
-  return 1.0f / hn::GetLane(hn::SumOfLanes(d, sum));
+  const float sum =
+      SumOfTerms<kArithmetic>(d, PadToPanel(tokens), [&](size_t i) HWY_ATTR {
+        const auto v = hn::Mul(hn::Sub(hn::LoadU(d, row + i), largest), factor);
+        const auto e = hn::IfThenElseZero(Below(d, i, tokens),
+                                          ExpOfNegative<kArithmetic>(d, v));
+        hn::StoreU(e, d, row + i);
+        return e;
+      });
+  return 1.0f / sum;
 }
 
 // Writes panels of kPanel keys: to[panel][i][key] = k[key][i], zero beyond the
@@ -196,54 +253,76 @@ HWY_INLINE void PackValues(const float* HWY_RESTRICT v, size_t tokens,
   }
 }
 
-void AttentionOfText(const float* qkv, size_t tokens,
-                     const AttentionShape& shape, const AttentionMask& mask,
-                     AttentionScratch* scratch, float* y) {
+// One head for `n` rows from `row` on, its keys and values packed.
+template <Arithmetic kArithmetic>
+HWY_INLINE void AttendRows(const float* q, size_t stride, size_t tokens,
+                           size_t row, size_t n, size_t head,
+                           const AttentionShape& shape,
+                           const AttentionMask& mask,
+                           AttentionScratch::OfShare& scratch, float* y) {
   const size_t head_dim = shape.head_dim;
-  const size_t in_stride = PadToPanel(3 * shape.dim());
   const size_t out_stride = PadToPanel(shape.dim());
   const size_t padded = PadToPanel(tokens);
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-  scratch->keys.resize(padded * head_dim);
-  scratch->values.resize(PadToPanel(head_dim) * tokens);
-  scratch->scores.resize(kTileRows * padded);
-  float* scores = scratch->scores.data();
+  float* scores = scratch.scores.data();
   HWY_ALIGN float tile[kTileRows * kPanel];
-  for (size_t head = 0; head < shape.heads; ++head) {
-    const float* q = qkv + head * head_dim;
-    PackKeys(q + shape.dim(), tokens, in_stride, head_dim,
-             scratch->keys.data());
-    PackValues(q + 2 * shape.dim(), tokens, in_stride, head_dim,
-               scratch->values.data());
-    for (size_t row = 0; row < tokens;) {
-      const size_t n = NextTile(row, tokens);
-      for (size_t key = 0; key < padded; key += kPanel) {
-        TileRowsF32(n, q + row * in_stride, in_stride,
-                    scratch->keys.data() + key * head_dim, head_dim, tile);
-        for (size_t r = 0; r < n; ++r) {
-          std::copy(tile + r * kPanel, tile + (r + 1) * kPanel,
-                    scores + r * padded + key);
-        }
+  for (size_t key = 0; key < padded; key += kPanel) {
+    TileRowsF32<kArithmetic>(n, q + row * stride, stride,
+                             scratch.keys.data() + key * head_dim, head_dim,
+                             tile);
+    for (size_t r = 0; r < n; ++r) {
+      std::copy(tile + r * kPanel, tile + (r + 1) * kPanel,
+                scores + r * padded + key);
+    }
+  }
+  float inverse[kTileRows];
+  for (size_t r = 0; r < n; ++r) {
+    if (!mask.hides_nothing()) {
+      MaskScores(mask, head, scale, row + r, tokens, scores + r * padded);
+    }
+    inverse[r] = SoftmaxRow<kArithmetic>(scores + r * padded, tokens, scale);
+  }
+  for (size_t i = 0; i < head_dim; i += kPanel) {
+    TileRowsF32<kArithmetic>(n, scores, padded,
+                             scratch.values.data() + i * tokens, tokens, tile);
+    for (size_t r = 0; r < n; ++r) {
+      float* out = y + (row + r) * out_stride + head * head_dim + i;
+      const size_t count = std::min(kPanel, head_dim - i);
+      for (size_t j = 0; j < count; ++j) {
+        out[j] = tile[r * kPanel + j] * inverse[r];
       }
-      float inverse[kTileRows];
-      for (size_t r = 0; r < n; ++r) {
-        if (!mask.hides_nothing()) {
-          MaskScores(mask, head, scale, row + r, tokens, scores + r * padded);
+    }
+  }
+}
+
+// The heads of one share of the keys, `begin` to `end`.
+void AttendHeads(const float* qkv, size_t tokens, const AttentionShape& shape,
+                 const AttentionMask& mask, size_t begin, size_t end,
+                 bool exact, AttentionScratch::OfShare& scratch, float* y) {
+  const size_t head_dim = shape.head_dim;
+  const size_t stride = PadToPanel(shape.row());
+  const size_t share = shape.heads / shape.keys();
+  scratch.keys.resize(PadToPanel(tokens) * head_dim);
+  scratch.values.resize(PadToPanel(head_dim) * tokens);
+  scratch.scores.resize(kTileRows * PadToPanel(tokens));
+  for (size_t key = begin; key < end; ++key) {
+    const float* k = qkv + (shape.heads + key) * head_dim;
+    PackKeys(k, tokens, stride, head_dim, scratch.keys.data());
+    PackValues(k + shape.keys() * head_dim, tokens, stride, head_dim,
+               scratch.values.data());
+    for (size_t head = key * share; head < (key + 1) * share; ++head) {
+      const float* q = qkv + head * head_dim;
+      for (size_t row = 0; row < tokens;) {
+        const size_t n = NextTile(row, tokens);
+        if (exact) {
+          AttendRows<Arithmetic::kExact>(q, stride, tokens, row, n, head, shape,
+                                         mask, scratch, y);
+        } else {
+          AttendRows<Arithmetic::kFast>(q, stride, tokens, row, n, head, shape,
+                                        mask, scratch, y);
         }
-        inverse[r] = SoftmaxRow(scores + r * padded, tokens, scale);
+        row += n;
       }
-      for (size_t i = 0; i < head_dim; i += kPanel) {
-        TileRowsF32(n, scores, padded, scratch->values.data() + i * tokens,
-                    tokens, tile);
-        for (size_t r = 0; r < n; ++r) {
-          float* out = y + (row + r) * out_stride + head * head_dim + i;
-          const size_t count = std::min(kPanel, head_dim - i);
-          for (size_t j = 0; j < count; ++j) {
-            out[j] = tile[r * kPanel + j] * inverse[r];
-          }
-        }
-      }
-      row += n;
     }
   }
 }
@@ -258,25 +337,38 @@ namespace corkscrew {
 HWY_EXPORT(LayerNormRows);
 HWY_EXPORT(RmsNormRows);
 HWY_EXPORT(GateRows);
-HWY_EXPORT(AttentionOfText);
+HWY_EXPORT(AttendHeads);
 
 void LayerNorm(float* x, size_t rows, size_t dim, const float* weight,
-               const float* bias, float epsilon) {
-  HWY_DYNAMIC_DISPATCH(LayerNormRows)(x, rows, dim, weight, bias, epsilon);
+               const float* bias, float epsilon, Arithmetic arithmetic) {
+  HWY_DYNAMIC_DISPATCH(LayerNormRows)
+  (x, rows, dim, weight, bias, epsilon, arithmetic == Arithmetic::kExact);
 }
 
 void RmsNorm(float* x, size_t rows, size_t dim, const float* weight,
-             float epsilon) {
-  HWY_DYNAMIC_DISPATCH(RmsNormRows)(x, rows, dim, weight, epsilon);
+             float epsilon, Arithmetic arithmetic) {
+  HWY_DYNAMIC_DISPATCH(RmsNormRows)
+  (x, rows, dim, weight, epsilon, arithmetic == Arithmetic::kExact);
 }
 
-void Gate(GateKind kind, const float* x, size_t rows, size_t n, float* y) {
-  HWY_DYNAMIC_DISPATCH(GateRows)(kind, x, rows, n, y);
+void Gate(GateKind kind, const float* x, size_t rows, size_t n, float* y,
+          Arithmetic arithmetic) {
+  HWY_DYNAMIC_DISPATCH(GateRows)
+  (kind, x, rows, n, y, arithmetic == Arithmetic::kExact);
 }
 
 void Attention(const float* qkv, size_t tokens, const AttentionShape& shape,
-               const AttentionMask& mask, AttentionScratch* scratch, float* y) {
-  HWY_DYNAMIC_DISPATCH(AttentionOfText)(qkv, tokens, shape, mask, scratch, y);
+               const AttentionMask& mask, AttentionScratch* scratch, float* y,
+               const Compute& compute) {
+  const size_t keys = shape.keys();
+  const size_t shares = compute.Parts(keys);
+  scratch->shares.resize(shares);
+  compute.Run(shares, [&](size_t share) {
+    HWY_DYNAMIC_DISPATCH(AttendHeads)
+    (qkv, tokens, shape, mask, keys * share / shares,
+     keys * (share + 1) / shares, compute.arithmetic == Arithmetic::kExact,
+     scratch->shares[share], y);
+  });
 }
 
 }  // namespace corkscrew

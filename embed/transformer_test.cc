@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/testing.h"
+#include "embed/compute.h"
+#include "embed/team.h"
 #include "embed/tile.h"
 #include "gtest/gtest.h"
 
@@ -218,6 +220,107 @@ TEST(AttentionTest, LargeScoresDoNotOverflow) {
   ForEachSimdTarget([] {
     for (const size_t tokens : {1, 2, 40}) {
       ExpectAttentionMatches(tokens, {1, 32}, 10);
+    }
+  });
+}
+
+// All results of the functions of this file for some size.
+std::vector<float> Everything(size_t n, const Compute& compute) {
+  const Arithmetic arithmetic = compute.arithmetic;
+  const size_t stride = PadToPanel(n);
+  std::vector<float> weight = RandomNormal(n, kSeed);
+  std::vector<float> bias = RandomNormal(n, kSeed + 1);
+  weight.resize(stride);
+  bias.resize(stride);
+  std::vector<float> rows(2 * stride);
+  const std::vector<float> random = RandomNormal(2 * n, kSeed + 2);
+  for (size_t i = 0; i < n; ++i) {
+    rows[i] = random[i];
+    rows[stride + i] = random[n + i];
+  }
+  std::vector<float> all;
+  const auto keep = [&](const std::vector<float>& values) {
+    all.insert(all.end(), values.begin(), values.end());
+  };
+  std::vector<float> x = rows;
+  LayerNorm(x.data(), 2, n, weight.data(), bias.data(), 1e-5f, arithmetic);
+  keep(x);
+  x = rows;
+  RmsNorm(x.data(), 2, n, weight.data(), 1e-5f, arithmetic);
+  keep(x);
+  const std::vector<float> wide = RandomNormal(2 * PadToPanel(2 * n), kSeed);
+  for (const GateKind kind :
+       {GateKind::kGelu, GateKind::kGeluTanh, GateKind::kSilu}) {
+    Gate(kind, wide.data(), 2, n, x.data(), arithmetic);
+    keep(x);
+  }
+  constexpr float kSlopes[] = {0.5f, 0.25f, 0.125f, 0.0625f};
+  AttentionScratch scratch;
+  for (const AttentionMask& mask :
+       {AttentionMask{}, AttentionMask{.causal = true},
+        AttentionMask{.reach = 5, .slopes = kSlopes}}) {
+    const AttentionShape shape = {4, 16, 2};
+    const std::vector<float> qkv =
+        RandomNormal(n * PadToPanel(shape.row()), kSeed + 3);
+    std::vector<float> y(n * PadToPanel(shape.dim()));
+    Attention(qkv.data(), n, shape, mask, &scratch, y.data(), compute);
+    keep(y);
+  }
+  return all;
+}
+
+TEST(ExactArithmeticTest, IsTheSameOnEveryTargetAndCloseToTheFastOne) {
+  for (const size_t n : {1, 7, 8, 31, 32, 33, 70}) {
+    std::vector<float> first;
+    ForEachSimdTarget([&] {
+      const std::vector<float> exact = Everything(n, {Arithmetic::kExact});
+      const std::vector<float> fast = Everything(n, {});
+      if (first.empty()) first = exact;
+      ASSERT_EQ(exact.size(), first.size());
+      for (size_t i = 0; i < exact.size(); ++i) {
+        ASSERT_EQ(exact[i], first[i]) << "at " << i << " of size " << n;
+        ASSERT_NEAR(exact[i], fast[i], 1e-4 * (1 + std::abs(fast[i])))
+            << "at " << i << " of size " << n;
+      }
+    });
+  }
+}
+
+TEST(AttentionTest, DoesNotDependOnThreads) {
+  Team team(3);
+  for (const Arithmetic arithmetic : {Arithmetic::kFast, Arithmetic::kExact}) {
+    EXPECT_EQ(Everything(40, {arithmetic}),
+              Everything(40, {arithmetic, &team}));
+  }
+}
+
+// As many rows with the keys and values repeated for every head.
+TEST(AttentionTest, HeadsThatShareKeysAreThoseThatRepeatThem) {
+  ForEachSimdTarget([] {
+    for (const size_t keys : {1, 2, 4}) {
+      const AttentionShape shared = {4, 24, keys};
+      const AttentionShape repeated = {4, 24};
+      const size_t tokens = 19;
+      const std::vector<float> in =
+          RandomNormal(tokens * PadToPanel(shared.row()), kSeed);
+      std::vector<float> all(tokens * PadToPanel(repeated.row()));
+      for (size_t t = 0; t < tokens; ++t) {
+        const float* from = &in[t * PadToPanel(shared.row())];
+        float* to = &all[t * PadToPanel(repeated.row())];
+        to = std::copy_n(from, shared.dim(), to);
+        for (size_t part = 0; part < 2; ++part) {
+          for (size_t head = 0; head < 4; ++head) {
+            const size_t key = part * keys + head * keys / 4;
+            to = std::copy_n(from + shared.dim() + key * 24, 24, to);
+          }
+        }
+      }
+      AttentionScratch scratch;
+      std::vector<float> got(tokens * PadToPanel(shared.dim()));
+      std::vector<float> want = got;
+      Attention(in.data(), tokens, shared, {}, &scratch, got.data());
+      Attention(all.data(), tokens, repeated, {}, &scratch, want.data());
+      ASSERT_EQ(got, want) << keys;
     }
   });
 }

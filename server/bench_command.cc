@@ -1,4 +1,5 @@
-// corkscrew bench: how fast and how good a search is on this machine.
+// corkscrew bench: how fast and how good a search is on this machine. What
+// measures models is in bench_embed.h.
 
 #include <algorithm>
 #include <chrono>
@@ -32,6 +33,7 @@
 #include "corkscrew/limits.h"
 #include "corkscrew/metric.h"
 #include "corkscrew/search.h"
+#include "server/bench_embed.h"
 #include "server/command.h"
 #include "server/json_writer.h"
 #include "server/npy_reader.h"
@@ -541,6 +543,7 @@ void AddBenchCommand(CLI::App& app, CommandContext& context) {
       *app.add_subcommand("bench", "Measure speed and recall on this machine");
   bench.require_subcommand(1);
   AddBenchSearch(bench, context);
+  AddBenchEmbed(bench, context);
 }
 
 void AddRecallCommand(CLI::App& app, CommandContext& context) {

@@ -87,6 +87,14 @@ class CliTest : public ::testing::Test {
       model_ = absl::StrCat(model, " in ", path.size());
       return std::make_shared<LengthEmbedder>();
     };
+    system_.load_model_with = [this](absl::string_view model,
+                                     const std::vector<std::string>& path,
+                                     const EmbedderOptions& options)
+        -> absl::StatusOr<std::shared_ptr<const Embedder>> {
+      model_ = absl::StrCat(model, " in ", path.size(), " with ",
+                            options.threads, options.exact ? " exact" : "");
+      return std::make_shared<LengthEmbedder>();
+    };
     system_.model_path = [](absl::string_view model_dir) {
       return std::vector<std::string>{std::string(model_dir), "/installed"};
     };
@@ -591,8 +599,31 @@ TEST_F(CliTest, EmbedPrintsOneVectorPerLine) {
             "{\"tokens\":[],\"truncated\":false,\"vector\":[0,1]}\n");
   EXPECT_EQ(err_, "line 3: a bad text\n");
   EXPECT_EQ(model_, "corkscrew-default-1 in 2");
+  EXPECT_EQ(Run({"embed", "--exact-embedding"}, "ab"), 0);
+  EXPECT_EQ(model_, "corkscrew-default-1 in 2 with 0 exact");
   EXPECT_EQ(Run({"embed", "--model", "other"}, "ab"), 0);
   EXPECT_EQ(out_, "   2 tokens  [2.0000, 0.0000]  ab\n");
+}
+
+TEST_F(CliTest, BenchEmbedTimesTheLinesOfTheInput) {
+  EXPECT_EQ(Run({"bench", "embed", "--json", "--threads", "3", "--batch", "2",
+                 "--exact-embedding"},
+                "ab\nabcd\n\n"),
+            0);
+  EXPECT_EQ(model_, "corkscrew-default-1 in 2 with 3 exact");
+  EXPECT_THAT(out_, StartsWith("{\"p50_ms\":"));
+  EXPECT_THAT(out_, HasSubstr("\"tokens_per_s\":"));
+  EXPECT_THAT(out_, HasSubstr("\"texts\":3,\"tokens\":6,\"load_ms\":"));
+  EXPECT_EQ(Run({"bench", "embed"}, "ab\n"), 0);
+  EXPECT_THAT(out_, StartsWith("p50 "));
+}
+
+TEST_F(CliTest, BenchEmbedNeedsTextsThatTheModelTakes) {
+  EXPECT_EQ(Run({"bench", "embed"}, ""), 1);
+  EXPECT_THAT(err_, HasSubstr("one text per line"));
+  EXPECT_EQ(Run({"bench", "embed"}, "refuse\n"), 1);
+  EXPECT_THAT(err_, HasSubstr("a bad text"));
+  EXPECT_EQ(Run({"bench", "embed", "--threads", "0"}, "ab\n"), 2);
 }
 
 // A golden cell of the specification through files, like a script does it.

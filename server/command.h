@@ -84,6 +84,11 @@ struct CommandSystem {
   std::function<absl::StatusOr<std::shared_ptr<const Embedder>>(
       absl::string_view model, const std::vector<std::string>& model_path)>
       load_model;
+  // The same, with options. Loads anew at each call.
+  std::function<absl::StatusOr<std::shared_ptr<const Embedder>>(
+      absl::string_view model, const std::vector<std::string>& model_path,
+      const EmbedderOptions& options)>
+      load_model_with = nullptr;
   // --model-dir -> directories to look in.
   std::function<std::vector<std::string>(absl::string_view model_dir)>
       model_path;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "absl/status/status.h"
@@ -25,6 +26,7 @@ namespace {
 struct Arguments {
   std::string model = kDefaultModel;
   bool query = false;
+  bool exact = false;
 };
 
 void PrintEmbedding(absl::string_view text, const Embeddings& embeddings,
@@ -53,10 +55,15 @@ void PrintEmbedding(absl::string_view text, const Embeddings& embeddings,
 
 absl::StatusOr<ExitCode> Embed(const Arguments& arguments,
                                CommandContext& context) {
+  const std::vector<std::string> path =
+      context.system.model_path(context.model_dir);
+  EmbedderOptions options;
+  options.exact = arguments.exact;
   CORKSCREW_ASSIGN_OR_RETURN(
       const std::shared_ptr<const Embedder> embedder,
-      context.system.load_model(arguments.model,
-                                context.system.model_path(context.model_dir)));
+      arguments.exact
+          ? context.system.load_model_with(arguments.model, path, options)
+          : context.system.load_model(arguments.model, path));
   const TextKind kind =
       arguments.query ? TextKind::kQuery : TextKind::kDocument;
   ExitCode code = ExitCode::kOk;
@@ -101,6 +108,8 @@ void AddEmbedCommand(CLI::App& app, CommandContext& context) {
       ->type_name("DIR");
   verb.add_flag("--query", arguments->query,
                 "Embed as queries; some models treat them differently");
+  verb.add_flag("--exact-embedding", arguments->exact,
+                "The slower mode whose vectors are equal on every CPU");
   AddJson(verb, context);
   verb.footer(
       "Prints {\"tokens\": [...], \"truncated\": bool, \"vector\": [...]} per "

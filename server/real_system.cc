@@ -31,11 +31,12 @@ namespace corkscrew {
 namespace {
 
 absl::StatusOr<std::shared_ptr<const Embedder>> LoadModel(
-    absl::string_view model, const std::vector<std::string>& model_path) {
+    absl::string_view model, const std::vector<std::string>& model_path,
+    const EmbedderOptions& options) {
   if (absl::StrContains(model, '/') || absl::EndsWith(model, ".gguf")) {
-    return LoadEmbedder(model);
+    return LoadEmbedder(model, options);
   }
-  return ModelDirectories(model_path)->Find(model);
+  return ModelDirectories(model_path, options)->Find(model);
 }
 
 // Whether `path` is a snapshot rather than a repository.
@@ -128,7 +129,11 @@ CommandSystem RealSystem() {
   CommandSystem system;
   system.backups = RealBackups();
   system.open = OpenTarget;
-  system.load_model = LoadModel;
+  system.load_model = [](absl::string_view model,
+                         const std::vector<std::string>& model_path) {
+    return LoadModel(model, model_path, {});
+  };
+  system.load_model_with = LoadModel;
   system.model_path = SystemModelPath;
   system.now = absl::Now;
   system.check = CheckDatabase;

@@ -83,6 +83,20 @@ struct EmbedderOptions {
   // (docs/embedding.md). They come before those compiled in; of two files about
   // one architecture, that of the earlier directory counts.
   std::vector<std::string> architecture_directories = {};
+
+  // All callers of the embedder together use at most this many threads more
+  // than their own, less one. 0: one per core. Never changes a vector.
+  size_t threads = 0;
+
+  // Sums of float32 in one fixed order and activations that are not rounded:
+  // the vectors are the same bytes on every CPU, and closer to those of the
+  // model's authors; several times slower. The space is the same: vectors of
+  // both modes are comparable, but the same text has other last digits.
+  bool exact = false;
+
+  // Memory for the vectors of the latest queries, which are then not computed
+  // again. 0: none.
+  size_t query_cache_bytes = size_t{4} << 20;
 };
 
 // Loads the model file `path`; the format is detected from its content.
