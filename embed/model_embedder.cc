@@ -214,7 +214,6 @@ absl::StatusOr<std::vector<float>> ModelEmbedder::EmbedTokens(
           absl::StrCat(parts_.name, ": the vector of text ", i,
                        " is not finite: the weights of the model overflow"));
     }
-    next += full;
   }
   return vectors;
 }
