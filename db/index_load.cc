@@ -83,9 +83,11 @@ class Loader {
       // A row that would say it can not be read: no name is used twice.
       const absl::StatusOr<std::vector<std::string>> names =
           context_.files->List(context_.directory);
-      for (const std::string& name : names.value_or(std::vector<std::string>()))
+      for (const std::string& name :
+           names.value_or(std::vector<std::string>())) {
         files.next_number = std::max(
             files.next_number, NumberOf(name, collection_.row().uuid) + 1);
+      }
     }
     std::vector<std::shared_ptr<Segment>> segments;
     uint64_t died_up_to = 0;

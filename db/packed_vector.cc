@@ -73,8 +73,7 @@ bool PackVector(absl::Span<const float> vector, std::string* out) {
     rests += kLowBytes;
     const uint32_t exponent = ExponentOf(bits);
     const uint32_t nibble = top - exponent;
-    if (nibble < kElsewhere) [[likely]]
-      return nibble;
+    if (nibble < kElsewhere) return nibble;
     fits = fits && exponents != end;
     if (fits) *exponents++ = static_cast<uint8_t>(exponent);
     return kElsewhere;
@@ -98,9 +97,9 @@ bool PackVector(absl::Span<const float> vector, std::string* out) {
 size_t PackedDim(absl::string_view bytes) {
   Cursor cursor(bytes);
   uint16_t dim;
-  if (!cursor.ReadBig(&dim) || dim > kMaxDim || bytes.size() < FixedBytes(dim))
-    return 0;
-  return dim;
+  const bool is_packed =
+      cursor.ReadBig(&dim) && dim <= kMaxDim && bytes.size() >= FixedBytes(dim);
+  return is_packed ? dim : 0;
 }
 
 bool UnpackVector(absl::string_view bytes, absl::Span<float> vector) {
