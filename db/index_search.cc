@@ -185,7 +185,7 @@ absl::Status IndexSearch::RunByCodes(const Group& group, bool may_ask,
         Hits(*task.query, SortBest(context_, task, candidates));
     return true;
   };
-  // Kept by the thread: a search allocates nothing but its results.
+  // Kept by the thread: what the stages work with is allocated once.
   thread_local CodeSearchMemory memory;
   CodeSearch(context_, tasks, threads, &memory).Run(finish);
   return status;
