@@ -17,9 +17,18 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/file_system.h"
 #include "base/random.h"
 #include "benchmark/benchmark.h"
 #include "db/index.h"
+#include "db/index_blocks.h"
+#include "db/metadata_columns.h"
+#include "db/metadata_columns_builder.h"
+#include "db/metadata_columns_growing.h"
+#include "db/metadata_columns_packed.h"
+#include "db/segment.h"
+#include "db/segment_builder.h"
+#include "db/segment_format.h"
 
 namespace corkscrew {
 namespace {
@@ -41,6 +50,15 @@ std::vector<float> ClusteredVector(Random* random,
   for (float& v : x) v = static_cast<float>(v / std::sqrt(n2));
   return x;
 }
+
+class HeldContent : public FileContent {
+ public:
+  explicit HeldContent(std::string bytes) : bytes_(std::move(bytes)) {}
+  absl::string_view bytes() const override { return bytes_; }
+
+ private:
+  const std::string bytes_;
+};
 
 class Collection : public OriginalReader {
  public:
@@ -77,6 +95,25 @@ class Collection : public OriginalReader {
     }
   }
 
+  // Puts a segment in the place of the growing block.
+  void MoveToSegment() {
+    IndexBlocks& blocks = index_->blocks();
+    blocks.Seal();
+    const IndexBlocks::Snapshot snapshot = blocks.Begin();
+    const SlotBlock* const block = snapshot.sealed->front().block.get();
+    std::vector<SlotToCopy> slots;
+    for (uint32_t i = 0; i < index_->slots(); ++i) slots.push_back({block, i});
+    const SegmentSpace space = {.layout = ScanLayout(options_.quantizer),
+                                .rescore_dim = options_.rescore_column
+                                                   ? static_cast<uint32_t>(kDim)
+                                                   : 0};
+    const auto image =
+        BuildSegment(SegmentKind::kLive, space, {.number = 1}, slots, *this);
+    const auto segment = Segment::FromContent(
+        std::make_unique<HeldContent>(image->ToString()), space);
+    blocks.Finish({block}, {*segment}, snapshot.covered, 0);
+  }
+
   const Index& index() const { return *index_; }
   const std::vector<float>& query(size_t i) const {
     return queries_[i % kQueries];
@@ -98,13 +135,82 @@ class Collection : public OriginalReader {
   std::vector<std::vector<float>> queries_;
 };
 
-const Collection& Get(size_t records, int bits, bool column) {
+// Metadata of records as a library of documents has it: percent, lang, tags, a
+// title and a time of their own.
+class MetadataOnly {
+ public:
+  explicit MetadataOnly(size_t records) {
+    Random random(1);
+    std::vector<SlotMetadata> slots;
+    for (uint32_t i = 0; i < records; ++i) {
+      std::vector<std::string> tags;
+      for (int n = 0; n < 3; ++n) {
+        tags.push_back(absl::StrCat("tag-", random.Next() % 100));
+      }
+      growing_.Add(
+          i, {{"percent", static_cast<int64_t>(random.Next() % 100)},
+              {"lang", std::string(random.Next() % 5 == 0 ? "de" : "en")},
+              {"tags", std::move(tags)},
+              {"title", absl::StrCat("what the document ", i, " is about")},
+              {"time", static_cast<int64_t>(1'700'000'000'000 + 1000 * i)}});
+      slots.push_back({&growing_, i});
+    }
+    bytes_ = PackMetadata(slots);
+    packed_ =
+        *PackedMetadata::Open({bytes_.keys, bytes_.numbers, bytes_.values},
+                              static_cast<uint32_t>(records));
+  }
+
+  const MetadataColumns& growing() const { return growing_; }
+  const MetadataColumns& packed() const { return packed_; }
+
+  static Filter FilterOf(int64_t number) {
+    const Filter percent =
+        Filter::Compare(Filter::Op::kLt, "percent", int64_t{50});
+    std::vector<Value> odd;
+    for (int64_t i = 1; i < 100; i += 2) odd.emplace_back(i);
+    const Filter title =
+        Filter::Eq("title", std::string("what the document 77 is about"));
+    const Filter tag =
+        Filter::Compare(Filter::Op::kContains, "tags", std::string("tag-7"));
+    switch (number) {
+      case 0:
+        return percent;
+      case 1:
+        return Filter::In("percent", std::move(odd));
+      case 2:
+        return title;
+      case 3:
+        return tag;
+      default:
+        return Filter::And({percent, Filter::Eq("lang", std::string("en")),
+                            Filter::Compare(Filter::Op::kGe, "time",
+                                            int64_t{1'700'000'500'000})});
+    }
+  }
+
+ private:
+  GrowingMetadata growing_;
+  PackedColumns bytes_;
+  PackedMetadata packed_;
+};
+
+const MetadataOnly& GetMetadata(size_t records) {
+  static auto* const all = new std::map<size_t, std::unique_ptr<MetadataOnly>>;
+  std::unique_ptr<MetadataOnly>& made = (*all)[records];
+  if (made == nullptr) made = std::make_unique<MetadataOnly>(records);
+  return *made;
+}
+
+const Collection& Get(size_t records, int bits, bool column,
+                      bool segment = false) {
   static auto* const all =
       new std::map<std::string, std::unique_ptr<Collection>>;
   std::unique_ptr<Collection>& made =
-      (*all)[absl::StrCat(records, "/", bits, "/", column)];
+      (*all)[absl::StrCat(records, "/", bits, "/", column, "/", segment)];
   if (made == nullptr) {
     made = std::make_unique<Collection>(records, bits, column);
+    if (segment) made->MoveToSegment();
   }
   return *made;
 }
@@ -158,6 +264,43 @@ void BM_SearchFiltered(benchmark::State& state) {
   Run(state, Get(state.range(0), state.range(1), true), {.filter = &filter});
 }
 BENCHMARK(BM_SearchFiltered)->ArgsProduct({{10'000, 100'000}, {4}, {1, 50}});
+
+// The same in a segment. {records, bits, percent}; 100: without a filter.
+void BM_SearchSegment(benchmark::State& state) {
+  const Filter filter =
+      Filter::Compare(Filter::Op::kLt, "percent", int64_t{state.range(2)});
+  Run(state, Get(state.range(0), state.range(1), true, true),
+      {.filter = state.range(2) == 100 ? nullptr : &filter});
+}
+BENCHMARK(BM_SearchSegment)
+    ->ArgsProduct({{10'000, 100'000}, {4}, {1, 50, 100}});
+
+// The memory of a segment, without vectors. {records, bits}
+void BM_SegmentCodesOnly(benchmark::State& state) {
+  Run(state, Get(state.range(0), state.range(1), false, true), {});
+}
+BENCHMARK(BM_SegmentCodesOnly)->ArgsProduct({{50'000}, {1, 2, 3, 4}});
+
+// The metadata columns alone: how many records match, of one block that grows
+// (0) or a segment (1). {records, block, filter}: percent < 50, percent in a
+// set of 50, the title of one record, a tag, three conditions.
+void BM_SelectMetadata(benchmark::State& state) {
+  const MetadataOnly& columns = GetMetadata(state.range(0));
+  const auto slots = static_cast<size_t>(state.range(0));
+  const MetadataColumns& metadata =
+      state.range(1) == 0 ? columns.growing() : columns.packed();
+  const Filter filter = MetadataOnly::FilterOf(state.range(2));
+  std::vector<uint64_t> words((slots + 63) / 64);
+  for (auto _ : state) {
+    std::fill(words.begin(), words.end(), ~uint64_t{0});
+    RetainMatches(metadata, filter, slots, words.data());
+    benchmark::DoNotOptimize(words.data());
+  }
+  state.counters["B"] =
+      static_cast<double>(metadata.bytes()) / static_cast<double>(slots);
+}
+BENCHMARK(BM_SelectMetadata)
+    ->ArgsProduct({{2'000, 100'000}, {0, 1}, {0, 1, 2, 3, 4}});
 
 void BM_SearchExact(benchmark::State& state) {
   Run(state, Get(state.range(0), state.range(1), true), {.exact = true});

@@ -25,6 +25,23 @@ constexpr uint64_t kMostItems = uint64_t{1} << 40;
 constexpr size_t kString = 3;
 constexpr size_t kList = 4;
 
+// LoadUnsigned() for where it is called per slot: a copy of a size that is not
+// known to the compiler is a call.
+uint64_t LoadNumber(const char* bytes, uint8_t width, size_t i) {
+  switch (width) {
+    case 0:
+      return 0;
+    case 1:
+      return static_cast<uint8_t>(bytes[i]);
+    case 2:
+      return LoadUnsigned(bytes, 2, i);
+    case 4:
+      return LoadUnsigned(bytes, 4, i);
+    default:
+      return LoadUnsigned(bytes, 8, i);
+  }
+}
+
 uint32_t LoadSlot(const char* slots, size_t i) {
   return static_cast<uint32_t>(LoadUnsigned(slots, sizeof(uint32_t), i));
 }
@@ -134,7 +151,7 @@ size_t PackedMetadata::Find(absl::string_view key) const {
 }
 
 uint64_t PackedMetadata::ItemEnd(const Key& key, uint32_t list) {
-  return LoadUnsigned(key.item_ends, BytesFor(key.item_count), list);
+  return LoadNumber(key.item_ends, BytesFor(key.item_count), list);
 }
 
 ValueView PackedMetadata::ListAt(const Key& key, uint32_t list) {
@@ -187,7 +204,7 @@ uint32_t PackedMetadata::number(size_t k, size_t slot) const {
 uint32_t PackedMetadata::NumberAt(const Key& key, size_t i) {
   return key.width == 0
              ? 1
-             : static_cast<uint32_t>(LoadUnsigned(key.numbers, key.width, i));
+             : static_cast<uint32_t>(LoadNumber(key.numbers, key.width, i));
 }
 
 void PackedMetadata::ForEach(
