@@ -82,7 +82,8 @@ class CliTest : public ::testing::Test {
       return MakeFakeDb(state_);
     };
     system_.load_model = [this](absl::string_view model,
-                                const std::vector<std::string>& path)
+                                const std::vector<std::string>& path,
+                                const EmbedderOptions& /*options*/)
         -> absl::StatusOr<std::shared_ptr<const Embedder>> {
       model_ = absl::StrCat(model, " in ", path.size());
       return std::make_shared<LengthEmbedder>();

@@ -16,6 +16,7 @@
 #include "server/command.h"
 #include "server/json_lines.h"
 #include "server/json_writer.h"
+#include "server/model_options.h"
 #include "server/model_path.h"
 #include "server/text_display.h"
 
@@ -25,6 +26,7 @@ namespace {
 struct Arguments {
   std::string model = kDefaultModel;
   bool query = false;
+  ModelFlags flags;
 };
 
 void PrintEmbedding(absl::string_view text, const Embeddings& embeddings,
@@ -56,7 +58,8 @@ absl::StatusOr<ExitCode> Embed(const Arguments& arguments,
   CORKSCREW_ASSIGN_OR_RETURN(
       const std::shared_ptr<const Embedder> embedder,
       context.system.load_model(arguments.model,
-                                context.system.model_path(context.model_dir)));
+                                context.system.model_path(context.model_dir),
+                                arguments.flags.options()));
   const TextKind kind =
       arguments.query ? TextKind::kQuery : TextKind::kDocument;
   ExitCode code = ExitCode::kOk;
@@ -99,6 +102,7 @@ void AddEmbedCommand(CLI::App& app, CommandContext& context) {
   verb.add_option("--model-dir", context.model_dir,
                   "Where to look for models first")
       ->type_name("DIR");
+  AddModelFlags(verb, arguments->flags);
   verb.add_flag("--query", arguments->query,
                 "Embed as queries; some models treat them differently");
   AddJson(verb, context);

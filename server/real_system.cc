@@ -23,6 +23,7 @@
 #include "corkscrew/open_or_connect.h"
 #include "server/cli.h"
 #include "server/command.h"
+#include "server/model_options.h"
 #include "server/model_path.h"
 #include "server/target.h"
 #include "server/token_file.h"
@@ -31,11 +32,10 @@ namespace corkscrew {
 namespace {
 
 absl::StatusOr<std::shared_ptr<const Embedder>> LoadModel(
-    absl::string_view model, const std::vector<std::string>& model_path) {
-  if (absl::StrContains(model, '/') || absl::EndsWith(model, ".gguf")) {
-    return LoadEmbedder(model);
-  }
-  return ModelDirectories(model_path)->Find(model);
+    absl::string_view model, const std::vector<std::string>& model_path,
+    const EmbedderOptions& options) {
+  if (IsModelFile(model)) return LoadEmbedder(model, options);
+  return ModelDirectories(model_path, options)->Find(model);
 }
 
 // Whether `path` is a snapshot rather than a repository.
@@ -110,7 +110,8 @@ absl::StatusOr<std::unique_ptr<Db>> OpenTarget(const TargetOptions& options) {
     local.create_if_missing = options.create_if_missing;
     local.threads = options.threads;
     local.now = options.now;
-    local.embedders = ModelDirectories(options.model_path);
+    local.embedders =
+        ModelDirectories(options.model_path, SystemEmbedderOptions());
     local.lock_timeout = std::min(options.timeout, kLongestWait);
     return OpenOrConnect(options.target, local, remote);
   }
