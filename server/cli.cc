@@ -82,6 +82,7 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   AddLogCommands(app, context);
   AddEmbedCommand(app, context);
   AddModelCommands(app, context);
+  AddReembedCommand(app, context);
   AddEncodeCommand(app, context);
   AddRecallCommand(app, context);
   AddBenchCommand(app, context);

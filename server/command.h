@@ -184,6 +184,7 @@ void AddImportV1Command(CLI::App& app, CommandContext& context);
 void AddSearchCommand(CLI::App& app, CommandContext& context);
 void AddEmbedCommand(CLI::App& app, CommandContext& context);
 void AddModelCommands(CLI::App& app, CommandContext& context);
+void AddReembedCommand(CLI::App& app, CommandContext& context);
 // Below `corkscrew model`: convert and sign.
 void AddModelWriteCommands(CLI::App& model, CommandContext& context);
 void AddBackupCommands(CLI::App& app, CommandContext& context);
