@@ -129,7 +129,7 @@ absl::StatusOr<ExitCode> BenchEmbed(const Arguments& arguments,
   options.exact = arguments.exact;
   CORKSCREW_ASSIGN_OR_RETURN(
       const std::shared_ptr<const Embedder> embedder,
-      context.system.load_model_with(
+      context.system.load_model(
           arguments.model, context.system.model_path(context.model_dir),
           options));
   const double load_ms = WallMilliseconds() - load_from;

@@ -81,6 +81,8 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   AddBackupCommands(app, context);
   AddLogCommands(app, context);
   AddEmbedCommand(app, context);
+  AddModelCommands(app, context);
+  AddReembedCommand(app, context);
   AddEncodeCommand(app, context);
   AddRecallCommand(app, context);
   AddBenchCommand(app, context);

@@ -82,14 +82,8 @@ class CliTest : public ::testing::Test {
       return MakeFakeDb(state_);
     };
     system_.load_model = [this](absl::string_view model,
-                                const std::vector<std::string>& path)
-        -> absl::StatusOr<std::shared_ptr<const Embedder>> {
-      model_ = absl::StrCat(model, " in ", path.size());
-      return std::make_shared<LengthEmbedder>();
-    };
-    system_.load_model_with = [this](absl::string_view model,
-                                     const std::vector<std::string>& path,
-                                     const EmbedderOptions& options)
+                                const std::vector<std::string>& path,
+                                const EmbedderOptions& options)
         -> absl::StatusOr<std::shared_ptr<const Embedder>> {
       model_ = absl::StrCat(model, " in ", path.size(), " with ",
                             options.threads, options.exact ? " exact" : "");
@@ -598,7 +592,7 @@ TEST_F(CliTest, EmbedPrintsOneVectorPerLine) {
             "\"vector\":[6,1]}\n"
             "{\"tokens\":[],\"truncated\":false,\"vector\":[0,1]}\n");
   EXPECT_EQ(err_, "line 3: a bad text\n");
-  EXPECT_EQ(model_, "corkscrew-default-1 in 2");
+  EXPECT_EQ(model_, "corkscrew-default-1 in 2 with 0");
   EXPECT_EQ(Run({"embed", "--exact-embedding"}, "ab"), 0);
   EXPECT_EQ(model_, "corkscrew-default-1 in 2 with 0 exact");
   EXPECT_EQ(Run({"embed", "--model", "other"}, "ab"), 0);

@@ -80,15 +80,11 @@ struct BackupSystem {
 // What the commands reach the world with. A test gives its own.
 struct CommandSystem {
   std::function<absl::StatusOr<std::unique_ptr<Db>>(const TargetOptions&)> open;
-  // `model` is a name, or a path to a model file.
-  std::function<absl::StatusOr<std::shared_ptr<const Embedder>>(
-      absl::string_view model, const std::vector<std::string>& model_path)>
-      load_model;
-  // The same, with options. Loads anew at each call.
+  // `model` is a name, or a path to a model file. Loads anew at each call.
   std::function<absl::StatusOr<std::shared_ptr<const Embedder>>(
       absl::string_view model, const std::vector<std::string>& model_path,
       const EmbedderOptions& options)>
-      load_model_with = nullptr;
+      load_model;
   // --model-dir -> directories to look in.
   std::function<std::vector<std::string>(absl::string_view model_dir)>
       model_path;
@@ -187,6 +183,10 @@ void AddExportCommand(CLI::App& app, CommandContext& context);
 void AddImportV1Command(CLI::App& app, CommandContext& context);
 void AddSearchCommand(CLI::App& app, CommandContext& context);
 void AddEmbedCommand(CLI::App& app, CommandContext& context);
+void AddModelCommands(CLI::App& app, CommandContext& context);
+void AddReembedCommand(CLI::App& app, CommandContext& context);
+// Below `corkscrew model`: convert and sign.
+void AddModelWriteCommands(CLI::App& model, CommandContext& context);
 void AddBackupCommands(CLI::App& app, CommandContext& context);
 void AddLogCommands(CLI::App& app, CommandContext& context);
 void AddEncodeCommand(CLI::App& app, CommandContext& context);

@@ -18,6 +18,7 @@
 #include "corkscrew/embedder.h"
 #include "corkscrew/server.h"
 #include "server/json_log.h"
+#include "server/model_path.h"
 #include "server/output.h"
 #include "server/token_file.h"
 
@@ -59,7 +60,8 @@ absl::Status RunDaemon(const DaemonOptions& options, std::ostream& ready,
                                ReadTokenFile(options.token_file));
   }
   Options db_options = options.db;
-  db_options.embedders = ModelDirectories(options.model_path);
+  db_options.embedders =
+      ModelDirectories(options.model_path, SystemEmbedderOptions());
   const absl::Time start = now();
   CORKSCREW_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
                              Db::Open(options.data, db_options));

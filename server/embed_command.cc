@@ -17,6 +17,7 @@
 #include "server/command.h"
 #include "server/json_lines.h"
 #include "server/json_writer.h"
+#include "server/model_options.h"
 #include "server/model_path.h"
 #include "server/text_display.h"
 
@@ -27,6 +28,7 @@ struct Arguments {
   std::string model = kDefaultModel;
   bool query = false;
   bool exact = false;
+  ModelFlags flags;
 };
 
 void PrintEmbedding(absl::string_view text, const Embeddings& embeddings,
@@ -55,15 +57,13 @@ void PrintEmbedding(absl::string_view text, const Embeddings& embeddings,
 
 absl::StatusOr<ExitCode> Embed(const Arguments& arguments,
                                CommandContext& context) {
-  const std::vector<std::string> path =
-      context.system.model_path(context.model_dir);
-  EmbedderOptions options;
+  EmbedderOptions options = arguments.flags.options();
   options.exact = arguments.exact;
   CORKSCREW_ASSIGN_OR_RETURN(
       const std::shared_ptr<const Embedder> embedder,
-      arguments.exact
-          ? context.system.load_model_with(arguments.model, path, options)
-          : context.system.load_model(arguments.model, path));
+      context.system.load_model(arguments.model,
+                                context.system.model_path(context.model_dir),
+                                options));
   const TextKind kind =
       arguments.query ? TextKind::kQuery : TextKind::kDocument;
   ExitCode code = ExitCode::kOk;
@@ -106,6 +106,7 @@ void AddEmbedCommand(CLI::App& app, CommandContext& context) {
   verb.add_option("--model-dir", context.model_dir,
                   "Where to look for models first")
       ->type_name("DIR");
+  AddModelFlags(verb, arguments->flags);
   verb.add_flag("--query", arguments->query,
                 "Embed as queries; some models treat them differently");
   verb.add_flag("--exact-embedding", arguments->exact,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "corkscrew/embedder.h"
 
 namespace corkscrew {
 namespace {
@@ -50,6 +51,14 @@ std::vector<std::string> SystemModelPath(absl::string_view model_dir) {
   std::error_code error;
   inputs.executable = fs::read_symlink("/proc/self/exe", error);
   return ModelPath(inputs);
+}
+
+EmbedderOptions SystemEmbedderOptions() {
+  EmbedderOptions options;
+  if (const char* const set = std::getenv("CORKSCREW_ARCH_DIR")) {
+    options.architecture_directories.emplace_back(set);
+  }
+  return options;
 }
 
 }  // namespace corkscrew

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "corkscrew/embedder.h"
 
 namespace corkscrew {
 
@@ -29,6 +30,10 @@ std::vector<std::string> ModelPath(const ModelPathInputs& inputs);
 
 // ModelPath() with the environment and the executable of this process.
 std::vector<std::string> SystemModelPath(absl::string_view model_dir);
+
+// How models of databases are loaded: the variable CORKSCREW_ARCH_DIR names a
+// directory with .arch.toml files that come before those compiled in.
+EmbedderOptions SystemEmbedderOptions();
 
 }  // namespace corkscrew
 

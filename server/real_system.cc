@@ -8,7 +8,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
@@ -23,6 +22,7 @@
 #include "corkscrew/open_or_connect.h"
 #include "server/cli.h"
 #include "server/command.h"
+#include "server/model_options.h"
 #include "server/model_path.h"
 #include "server/target.h"
 #include "server/token_file.h"
@@ -33,9 +33,7 @@ namespace {
 absl::StatusOr<std::shared_ptr<const Embedder>> LoadModel(
     absl::string_view model, const std::vector<std::string>& model_path,
     const EmbedderOptions& options) {
-  if (absl::StrContains(model, '/') || absl::EndsWith(model, ".gguf")) {
-    return LoadEmbedder(model, options);
-  }
+  if (IsModelFile(model)) return LoadEmbedder(model, options);
   return ModelDirectories(model_path, options)->Find(model);
 }
 
@@ -111,7 +109,8 @@ absl::StatusOr<std::unique_ptr<Db>> OpenTarget(const TargetOptions& options) {
     local.create_if_missing = options.create_if_missing;
     local.threads = options.threads;
     local.now = options.now;
-    local.embedders = ModelDirectories(options.model_path);
+    local.embedders =
+        ModelDirectories(options.model_path, SystemEmbedderOptions());
     local.lock_timeout = std::min(options.timeout, kLongestWait);
     return OpenOrConnect(options.target, local, remote);
   }
@@ -129,11 +128,7 @@ CommandSystem RealSystem() {
   CommandSystem system;
   system.backups = RealBackups();
   system.open = OpenTarget;
-  system.load_model = [](absl::string_view model,
-                         const std::vector<std::string>& model_path) {
-    return LoadModel(model, model_path, {});
-  };
-  system.load_model_with = LoadModel;
+  system.load_model = LoadModel;
   system.model_path = SystemModelPath;
   system.now = absl::Now;
   system.check = CheckDatabase;

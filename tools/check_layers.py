@@ -33,7 +33,7 @@ OWNED = {
     "hwy/": {"quant", "embed", "base/testing.cc"},
     "nlohmann/": {"server", "embed/golden_vectors.cc",
                   "embed/hugging_face_model.cc",
-                  "embed/hugging_face_tokenizer.cc", "embed/manta_embedder.cc",
+                  "embed/hugging_face_tokenizer.cc", "embed/manta_embedder.cc", "embed/manta_steps.cc",
                   "embed/mll_package.cc", "embed/safetensors.cc"},
     "openssl/": {"base"},
     "rocksdb/": {"db"},
