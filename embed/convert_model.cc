@@ -140,14 +140,15 @@ absl::StatusOr<std::string> ConvertModel(absl::string_view path,
   if (std::filesystem::is_directory(std::string(path), error)) {
     return ConvertFolder(std::string(path), options);
   }
-  CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, ReadModelOrPackage(path));
-  if (!absl::StartsWith(bytes, absl::string_view("MLL\0", 4))) {
+  absl::StatusOr<std::string> bytes = ReadModelOrPackage(path);
+  if (!bytes.ok()) return bytes;
+  if (!absl::StartsWith(*bytes, absl::string_view("MLL\0", 4))) {
     CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<const GgufFile> file,
-                               GgufFile::Parse(std::move(bytes), path));
+                               GgufFile::Parse(*std::move(bytes), path));
     return ConvertGguf(*file, options);
   }
   CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<const MllFile> file,
-                             MllFile::Parse(bytes, path));
+                             MllFile::Parse(*bytes, path));
   if (HoldsGguf(*file)) {
     CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<const GgufFile> gguf,
                                GgufOfMll(*file));
