@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <limits>
 
 #include "db/parallel.h"
@@ -203,16 +205,29 @@ void CodeSearch::ScorePrefix(size_t task, Share* share) const {
       StageScoresOf(query.prefix_units, wide.data(), run.scalars + first, n,
                     chunk.data());
       const uint64_t* const admitted = share->sieve[r].admitted;
-      for (size_t i = 0; i < n; ++i) {
-        const size_t slot = first + i;
-        if (chunk[i] < least ||
-            (admitted != nullptr &&
-             (admitted[slot / 64] >> (slot % 64) & 1) == 0)) {
-          continue;
+      for (size_t begin = 0; begin < n; begin += kScanBlock) {
+        const size_t count = std::min(kScanBlock, n - begin);
+        // Bits first: whether a slot is kept can not be predicted.
+        uint64_t kept_slots = 0;
+        for (size_t i = 0; i < count; ++i) {
+          kept_slots |= uint64_t{chunk[begin + i] >= least} << i;
         }
-        kept.slots.push_back(static_cast<uint32_t>(slot));
-        kept.sums.push_back(sums[i]);
-        scores.push_back(chunk[i]);
+        if (admitted != nullptr) {
+          kept_slots &= admitted[(first + begin) / kScanBlock];
+        }
+        size_t to = scores.size();
+        kept.slots.resize(to + kScanBlock);
+        kept.sums.resize(to + kScanBlock);
+        scores.resize(to + kScanBlock);
+        for (; kept_slots != 0; kept_slots &= kept_slots - 1, ++to) {
+          const size_t i = begin + std::countr_zero(kept_slots);
+          kept.slots[to] = static_cast<uint32_t>(first + i);
+          kept.sums[to] = sums[i];
+          scores[to] = chunk[i];
+        }
+        kept.slots.resize(to);
+        kept.sums.resize(to);
+        scores.resize(to);
       }
       if (scores.size() < limit) continue;
       // Makes later slots harder to keep; who is here is cut at the end.
