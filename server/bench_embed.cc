@@ -129,9 +129,9 @@ absl::StatusOr<ExitCode> BenchEmbed(const Arguments& arguments,
   options.exact = arguments.exact;
   CORKSCREW_ASSIGN_OR_RETURN(
       const std::shared_ptr<const Embedder> embedder,
-      context.system.load_model(
-          arguments.model, context.system.model_path(context.model_dir),
-          options));
+      context.system.load_model(arguments.model,
+                                context.system.model_path(context.model_dir),
+                                options));
   const double load_ms = WallMilliseconds() - load_from;
   const double idle = ResidentMegabytes();
   Outcome warm;
