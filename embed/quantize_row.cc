@@ -95,7 +95,8 @@ Levels FromLeast(const float* x, float d, float least, int most) {
   const float inverse = d != 0 ? 1 / d : 0;
   Levels levels;
   for (size_t i = 0; i < kBlock; ++i) {
-    const auto level = static_cast<int>((x[i] - least) * inverse + 0.5f);
+    const auto level =
+        static_cast<int>(std::floor((x[i] - least) * inverse + 0.5f));
     levels.level[i] = static_cast<uint8_t>(std::min(most, level));
   }
   return levels;

@@ -16,11 +16,6 @@ class RawAllocator : public std::allocator<T> {
   static_assert(std::is_trivially_destructible_v<T>);
 
   template <typename U>
-  struct rebind {
-    using other = RawAllocator<U>;
-  };
-
-  template <typename U>
   void construct(U* /*place*/) noexcept {}
   template <typename U, typename... Args>
   void construct(U* place, Args&&... args) {
