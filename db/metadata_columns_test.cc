@@ -158,6 +158,16 @@ Metadata RandomMetadata(Random* random, const std::vector<Value>& universe) {
   return metadata;
 }
 
+std::vector<Metadata> RandomRecords(Random* random,
+                                    const std::vector<Value>& universe,
+                                    size_t records) {
+  std::vector<Metadata> all;
+  for (size_t i = 0; i < records; ++i) {
+    all.push_back(RandomMetadata(random, universe));
+  }
+  return all;
+}
+
 Filter RandomFilter(Random* random, const std::vector<Value>& universe,
                     int depth) {
   const uint64_t kind = random->Next() % (depth == 0 ? 4 : 7);
@@ -242,10 +252,7 @@ TEST(MetadataColumnsTest, RandomFiltersSelectWhatMatches) {
   for (const size_t slots : {1, 15, 63, 64, 65, 127, 128, 129, 700, 3000}) {
     SCOPED_TRACE(absl::StrCat("seed ", ++seed, ", slots ", slots));
     Random random(seed);
-    std::vector<Metadata> records;
-    for (size_t i = 0; i < slots; ++i) {
-      records.push_back(RandomMetadata(&random, universe));
-    }
+    auto records = RandomRecords(&random, universe, slots);
     const auto growing = Grow(records);
     const Packed packed = Pack(AllOf(*growing, slots));
     for (int trial = 0; trial < 400; ++trial) {
@@ -271,10 +278,7 @@ TEST(MetadataColumnsTest, PackedColumnsAreEqualWhateverBlocksTheirSlotsLayIn) {
   const std::vector<Value> universe = Universe();
   Random random(7);
   constexpr size_t kSlots = 500;
-  std::vector<Metadata> records;
-  for (size_t i = 0; i < kSlots; ++i) {
-    records.push_back(RandomMetadata(&random, universe));
-  }
+  const auto records = RandomRecords(&random, universe, kSlots);
   const auto growing = Grow(records);
   const Packed packed = Pack(AllOf(*growing, kSlots));
   // In two blocks, where the slots lie in another order.
@@ -460,10 +464,7 @@ TEST(MetadataColumnsTest, WhateverTheBytesAreReadingIsBounded) {
   const std::vector<Value> universe = Universe();
   Random random(11);
   constexpr size_t kSlots = 100;
-  std::vector<Metadata> records;
-  for (size_t i = 0; i < kSlots; ++i) {
-    records.push_back(RandomMetadata(&random, universe));
-  }
+  const auto records = RandomRecords(&random, universe, kSlots);
   const auto growing = Grow(records);
   const PackedColumns good = PackMetadata(AllOf(*growing, kSlots));
   std::vector<Filter> filters = {Filter::Exists("")};

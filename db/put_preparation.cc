@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -208,12 +207,12 @@ absl::Status PutPreparation::Round() {
     // A vector at the limits of length may have left them.
     const absl::Status usable = CheckVector(rounded, dim, descriptor.metric);
     if (usable.ok()) continue;
-    const absl::Status status =
+    absl::Status status =
         ItemError(i, absl::InvalidArgumentError(
                          absl::StrCat("as bfloat16, ", usable.message())));
     if (!options_.skip_invalid) return status;
     prepared_[i].invalid = true;
-    statuses_[i] = status;
+    statuses_[i] = std::move(status);
   }
   return absl::OkStatus();
 }
@@ -234,7 +233,6 @@ absl::Status PutPreparation::Encode() {
         quantizer.Encode(vectors_[i], code, &item.scalars);
     if (!encoded.ok()) return ItemError(i, encoded);
     item.code = code;
-    std::optional<Sha256Digest> vector_hash;
     if (originals == Originals::kCodesOnly) {
       vector_records_[i] = CodeToBytes(code, item.scalars);
       item.form = VectorForm::kCode;
@@ -244,19 +242,19 @@ absl::Status PutPreparation::Encode() {
       item.original = vectors_[i];
       item.vector_bytes = vector_records_[i];
     } else {
+      item.form = VectorForm::kFloat32;
       item.original = vectors_[i];
       item.vector_bytes = {reinterpret_cast<const char*>(vectors_[i].data()),
                            vectors_[i].size() * sizeof(float)};
-      vector_hash = Sha256(item.vector_bytes);
-      item.form = VectorForm::kFloat32;
-      if (PackVector(vectors_[i], &vector_records_[i])) {
-        item.form = VectorForm::kPacked;
-        item.vector_bytes = vector_records_[i];
-      }
     }
-    if (!vector_hash.has_value()) vector_hash = Sha256(item.vector_bytes);
     item.hashes = {Sha256(item.text), Sha256(item.metadata_bytes),
-                   *vector_hash};
+                   Sha256(item.vector_bytes)};
+    // Only now: the hash is of the floats, packed or not (VectorHash()).
+    if (item.form == VectorForm::kFloat32 &&
+        PackVector(vectors_[i], &vector_records_[i])) {
+      item.form = VectorForm::kPacked;
+      item.vector_bytes = vector_records_[i];
+    }
   }
   return absl::OkStatus();
 }
