@@ -38,6 +38,7 @@
 #include "server/command.h"
 #include "server/json_writer.h"
 #include "server/npy_reader.h"
+#include "server/percentile.h"
 #include "server/progress.h"
 #include "server/table.h"
 
@@ -211,14 +212,9 @@ absl::StatusOr<double> Build(const Matrix& base, Collection& collection,
 }
 
 struct Outcome {
-  std::vector<double> microseconds = {};  // Of each query, sorted.
+  std::vector<double> microseconds = {};  // Of each query.
   double recall = 0;
   size_t fewest = std::numeric_limits<size_t>::max();  // Hits of one query.
-
-  double Percentile(double p) const {
-    const double at = p * static_cast<double>(microseconds.size() - 1);
-    return microseconds[static_cast<size_t>(std::lround(at))];
-  }
 };
 
 absl::StatusOr<Outcome> RunQueries(const Collection& collection,
@@ -273,7 +269,6 @@ absl::StatusOr<Outcome> RunQueries(const Collection& collection,
       }
     }
   }
-  std::sort(out.microseconds.begin(), out.microseconds.end());
   out.recall = wanted == 0
                    ? 1
                    : static_cast<double>(found) / static_cast<double>(wanted);
@@ -377,8 +372,8 @@ absl::StatusOr<ExitCode> BenchSearch(const Arguments& arguments,
       json.BeginObject();
       json.Key("recall_at_k").Double(outcome.recall);
       json.Key("k").Integer(arguments.k);
-      json.Key("p50_us").Double(outcome.Percentile(0.5));
-      json.Key("p95_us").Double(outcome.Percentile(0.95));
+      json.Key("p50_us").Double(Percentile(outcome.microseconds, 0.5));
+      json.Key("p95_us").Double(Percentile(outcome.microseconds, 0.95));
       json.Key("fewest_hits").Integer(outcome.fewest);
       json.Key("bytes_per_vector").Double(index_bytes);
       json.Key("rescore_bytes_per_vector").Double(rescore_bytes);
@@ -392,8 +387,9 @@ absl::StatusOr<ExitCode> BenchSearch(const Arguments& arguments,
       context.console.out << absl::StrFormat(
           "recall@%d %.4f  p50 %.1f us  p95 %.1f us  index %.1f bytes per "
           "vector + %.1f to rescore  built in %.2f s\n",
-          arguments.k, outcome.recall, outcome.Percentile(0.5),
-          outcome.Percentile(0.95), index_bytes, rescore_bytes, build_seconds);
+          arguments.k, outcome.recall, Percentile(outcome.microseconds, 0.5),
+          Percentile(outcome.microseconds, 0.95), index_bytes, rescore_bytes,
+          build_seconds);
     }
     return ExitCode::kOk;
   });

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <ctime>
 #include <fstream>
@@ -26,6 +25,7 @@
 #include "server/json_lines.h"
 #include "server/json_writer.h"
 #include "server/model_path.h"
+#include "server/percentile.h"
 
 namespace corkscrew {
 namespace {
@@ -70,13 +70,6 @@ struct Outcome {
   size_t texts = 0;
   size_t tokens = 0;
 };
-
-// At `p` of 0..1 of the sorted values.
-double Percentile(std::vector<double> values, double p) {
-  std::sort(values.begin(), values.end());
-  const double at = p * static_cast<double>(values.size() - 1);
-  return values[static_cast<size_t>(std::lround(at))];
-}
 
 absl::StatusOr<std::vector<std::string>> ReadTexts(CommandContext& context) {
   std::vector<std::string> texts;
@@ -182,9 +175,7 @@ void AddBenchEmbed(CLI::App& bench, CommandContext& context) {
                   "Name of a model, or path of a model file")
       ->type_name("MODEL")
       ->capture_default_str();
-  verb.add_option("--model-dir", context.model_dir,
-                  "Where to look for models first")
-      ->type_name("DIR");
+  AddModelDir(verb, context);
   verb.add_option("--threads", arguments->threads, "Threads of one call")
       ->type_name("N")
       ->capture_default_str()

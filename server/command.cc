@@ -60,6 +60,12 @@ void AddTarget(CLI::App& verb, CommandContext& context) {
       ->check(CLI::Range(0.001, 86400.0).description(""));
 }
 
+void AddModelDir(CLI::App& verb, CommandContext& context) {
+  verb.add_option("--model-dir", context.model_dir,
+                  "Where to look for models first")
+      ->type_name("DIR");
+}
+
 void AddJson(CLI::App& verb, CommandContext& context) {
   verb.add_flag("--json", context.json, "Print one JSON object per line");
 }

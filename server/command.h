@@ -123,6 +123,9 @@ BackupOptions ShowProgress(CommandContext& context, absl::string_view what,
 // Adds the positional TARGET with --token-file, --model-dir and --timeout.
 void AddTarget(CLI::App& verb, CommandContext& context);
 
+// Adds --model-dir, to a verb that has no TARGET.
+void AddModelDir(CLI::App& verb, CommandContext& context);
+
 // Adds --json.
 void AddJson(CLI::App& verb, CommandContext& context);
 

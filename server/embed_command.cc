@@ -103,9 +103,7 @@ void AddEmbedCommand(CLI::App& app, CommandContext& context) {
                   "Name of a model, or path of a model file")
       ->type_name("MODEL")
       ->capture_default_str();
-  verb.add_option("--model-dir", context.model_dir,
-                  "Where to look for models first")
-      ->type_name("DIR");
+  AddModelDir(verb, context);
   AddModelFlags(verb, arguments->flags);
   verb.add_flag("--query", arguments->query,
                 "Embed as queries; some models treat them differently");

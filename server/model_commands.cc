@@ -2,7 +2,6 @@
 // are, and whether they are whole.
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -37,6 +36,7 @@
 #include "server/json_writer.h"
 #include "server/model_key.h"
 #include "server/model_options.h"
+#include "server/percentile.h"
 #include "server/table.h"
 #include "server/text_display.h"
 
@@ -66,7 +66,7 @@ constexpr int kRuns = 7;
 absl::StatusOr<double> MedianMs(const Embedder& embedder,
                                 absl::string_view text,
                                 const CommandSystem& system, size_t* tokens) {
-  std::array<double, kRuns> times{};
+  std::vector<double> times(kRuns);
   for (double& time : times) {
     const absl::Time start = system.now();
     CORKSCREW_ASSIGN_OR_RETURN(const Embeddings embeddings,
@@ -74,8 +74,7 @@ absl::StatusOr<double> MedianMs(const Embedder& embedder,
     time = absl::ToDoubleMilliseconds(system.now() - start);
     *tokens = embeddings.texts.front().tokens.size();
   }
-  std::sort(times.begin(), times.end());
-  return times[kRuns / 2];
+  return Percentile(std::move(times), 0.5);
 }
 
 absl::StatusOr<Speed> MeasureSpeed(const Embedder& embedder,
@@ -178,23 +177,36 @@ absl::StatusOr<std::string> PathOf(const Arguments& arguments,
                      context.system.model_path(context.model_dir));
 }
 
+struct LoadedModel {
+  std::string path;
+  ModelInfo info;
+  std::shared_ptr<const Embedder> embedder;
+};
+
+// The model that a verb names.
+absl::StatusOr<LoadedModel> Load(const Arguments& arguments,
+                                 const CommandContext& context) {
+  LoadedModel model;
+  CORKSCREW_ASSIGN_OR_RETURN(model.path, PathOf(arguments, context));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string bytes,
+                             ReadModelOrPackage(model.path));
+  CORKSCREW_ASSIGN_OR_RETURN(
+      model.info, DescribeModel(bytes, model.path, arguments.flags.options(),
+                                &model.embedder));
+  return model;
+}
+
 absl::StatusOr<ExitCode> Info(const Arguments& arguments,
                               CommandContext& context) {
-  CORKSCREW_ASSIGN_OR_RETURN(const std::string path,
-                             PathOf(arguments, context));
-  CORKSCREW_ASSIGN_OR_RETURN(const std::string bytes, ReadModelOrPackage(path));
-  std::shared_ptr<const Embedder> embedder;
-  CORKSCREW_ASSIGN_OR_RETURN(
-      const ModelInfo info,
-      DescribeModel(bytes, path, arguments.flags.options(), &embedder));
+  CORKSCREW_ASSIGN_OR_RETURN(const LoadedModel model, Load(arguments, context));
   CORKSCREW_ASSIGN_OR_RETURN(const Speed speed,
-                             MeasureSpeed(*embedder, context.system));
+                             MeasureSpeed(*model.embedder, context.system));
   if (context.json) {
     JsonWriter json;
-    WriteInfo(path, info, speed, json);
+    WriteInfo(model.path, model.info, speed, json);
     context.console.out << json.text() << '\n';
   } else {
-    PrintInfo(path, info, speed, context.console);
+    PrintInfo(model.path, model.info, speed, context.console);
   }
   return ExitCode::kOk;
 }
@@ -412,20 +424,14 @@ absl::StatusOr<Architecture> ArchitectureOf(const Arguments& arguments,
     const auto named = architectures->Find(arguments.model);
     if (named.ok()) return **named;
   }
-  CORKSCREW_ASSIGN_OR_RETURN(const std::string path,
-                             PathOf(arguments, context));
-  CORKSCREW_ASSIGN_OR_RETURN(const std::string bytes, ReadModelOrPackage(path));
-  std::shared_ptr<const Embedder> embedder;
-  CORKSCREW_ASSIGN_OR_RETURN(
-      const ModelInfo info,
-      DescribeModel(bytes, path, arguments.flags.options(), &embedder));
-  if (info.architecture_source.empty()) {
+  CORKSCREW_ASSIGN_OR_RETURN(const LoadedModel model, Load(arguments, context));
+  if (model.info.architecture_source.empty()) {
     return absl::UnimplementedError(
-        absl::StrCat(path, ": is a model of architecture \"", info.architecture,
-                     "\", which is code and no data"));
+        absl::StrCat(model.path, ": is a model of architecture \"",
+                     model.info.architecture, "\", which is code and no data"));
   }
   CORKSCREW_ASSIGN_OR_RETURN(const Architecture* found,
-                             architectures->Find(info.architecture));
+                             architectures->Find(model.info.architecture));
   return *found;
 }
 
@@ -472,9 +478,7 @@ void AddModelArgument(CLI::App& verb, CommandContext& context,
                   "Name of a model, or path of a model file")
       ->type_name("")
       ->required();
-  verb.add_option("--model-dir", context.model_dir,
-                  "Where to look for models first")
-      ->type_name("DIR");
+  AddModelDir(verb, context);
   AddModelFlags(verb, arguments.flags);
 }
 
@@ -491,22 +495,19 @@ void AddModelCommands(CLI::App& app, CommandContext& context) {
   AddModelArgument(info_verb, context, *info);
   AddJson(info_verb, context);
 
-  for (const char* name : {"list", "discover"}) {
-    const auto list = std::make_shared<Arguments>();
-    CLI::App& verb = AddVerb(model, name,
-                             absl::StartsWith(name, "l")
-                                 ? "List the models that can be named"
-                                 : "List the model files in directories",
-                             context, list, List);
-    if (absl::StartsWith(name, "d")) {
-      verb.add_option("DIR", list->directories,
-                      "Directories; default: where models are looked for")
-          ->type_name("");
-    }
-    verb.add_option("--model-dir", context.model_dir,
-                    "Where to look for models first")
-        ->type_name("DIR");
-    AddJson(verb, context);
+  const auto list = std::make_shared<Arguments>();
+  CLI::App& list_verb = AddVerb(
+      model, "list", "List the models that can be named", context, list, List);
+  CLI::App& discover_verb =
+      AddVerb(model, "discover", "List the model files in directories", context,
+              list, List);
+  discover_verb
+      .add_option("DIR", list->directories,
+                  "Directories; default: where models are looked for")
+      ->type_name("");
+  for (CLI::App* const verb : {&list_verb, &discover_verb}) {
+    AddModelDir(*verb, context);
+    AddJson(*verb, context);
   }
 
   const auto verify = std::make_shared<Arguments>();
