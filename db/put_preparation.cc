@@ -207,9 +207,8 @@ absl::Status PutPreparation::Round() {
     // A vector at the limits of length may have left them.
     const absl::Status usable = CheckVector(rounded, dim, descriptor.metric);
     if (usable.ok()) continue;
-    absl::Status status =
-        ItemError(i, absl::InvalidArgumentError(
-                         absl::StrCat("as bfloat16, ", usable.message())));
+    absl::Status status = ItemError(i, absl::InvalidArgumentError(absl::StrCat(
+                                           "as bfloat16, ", usable.message())));
     if (!options_.skip_invalid) return status;
     prepared_[i].invalid = true;
     statuses_[i] = std::move(status);
