@@ -8,6 +8,9 @@
 //   segment_bench history DIR [HEADS [VERSIONS [DIM]]]   100000, 20, 64
 //     searches at now of a database whose records were each put VERSIONS more
 //     times, beside one where they were put once
+//   segment_bench memory DIR [RECORDS [DIM]]        100000 records of 384
+//     what the index takes per record by DbStats, and by how much the resident
+//     memory of a process that searched is above one with an empty collection
 //
 // DIR must not exist.
 
@@ -21,6 +24,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +32,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/random.h"
@@ -214,11 +220,96 @@ void History(const std::string& dir, size_t heads, size_t versions,
   Row("  ratio", Median(second) / Median(first), "");
 }
 
+// Resident memory of this process, anonymous and of files, in bytes.
+double ResidentBytes() {
+  std::ifstream file("/proc/self/status");
+  double bytes = 0;
+  for (std::string line; std::getline(file, line);) {
+    for (const absl::string_view name : {"RssAnon:", "RssFile:"}) {
+      absl::string_view rest = line;
+      double kib = 0;
+      if (absl::ConsumePrefix(&rest, name) &&
+          absl::ConsumeSuffix(&rest, " kB") && absl::SimpleAtod(rest, &kib)) {
+        bytes += kib * 1024;
+      }
+    }
+  }
+  if (bytes == 0) Fail("/proc/self/status has no resident memory");
+  return bytes;
+}
+
+// Searches by codes and exactly until every page of the index was read, and
+// leaves the resident memory in DIR.resident.
+void SearchAndWeigh(const std::string& dir, const Collection& collection,
+                    size_t dim) {
+  const bool has_originals =
+      OrFail(collection.Info()).options.originals != Originals::kCodesOnly;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    Query query = Query::Vector(QueryVector(dim, seed));
+    query.exact = has_originals && seed % 100 == 0;
+    query.k = 100;
+    // Fields would be read from the store and fill its cache.
+    query.fields = {.vector = false, .text = false, .metadata = false};
+    OrFail(collection.Search(query));
+  }
+  std::ofstream(dir + ".resident") << absl::StrFormat("%.0f", ResidentBytes());
+}
+
+double ResidentAfterSearches(const std::string& program, const std::string& dir,
+                             size_t dim) {
+  Child(program, "--weigh", dir, dim);
+  std::ifstream file(dir + ".resident");
+  double bytes = 0;
+  if (!(file >> bytes)) Fail("a child left no figure");
+  return bytes;
+}
+
+void Memory(const std::string& program, const std::string& dir, size_t records,
+            size_t dim) {
+  OrFail(std::filesystem::create_directory(dir)
+             ? absl::OkStatus()
+             : absl::AlreadyExistsError(dir));
+  for (int bits = 1; bits <= 4; ++bits) {
+    for (const Originals originals :
+         {Originals::kFloat32, Originals::kCodesOnly}) {
+      const bool codes_only = originals == Originals::kCodesOnly;
+      const std::string name =
+          absl::StrCat(bits, codes_only ? " bits, codes only" : " bits");
+      const std::string path =
+          absl::StrCat(dir, "/", bits, codes_only ? "c" : "f");
+      const CollectionOptions options = {
+          .dim = dim, .bits = bits, .originals = originals};
+      for (const bool empty : {true, false}) {
+        auto db = OrFail(Db::Open(path + (empty ? "0" : "")));
+        auto collection = OrFail(db->CreateCollection("bench", options));
+        if (!empty) Put(*collection, dim, 0, records, 0);
+        OrFail(db->Close());
+      }
+      const double resident = ResidentAfterSearches(program, path, dim) -
+                              ResidentAfterSearches(program, path + "0", dim);
+      auto db = OrFail(Db::Open(path));
+      auto collection = OrFail(db->OpenCollection("bench"));
+      const CollectionStats stats = OrFail(collection->Stats());
+      OrFail(db->Close());
+      const auto n = static_cast<double>(records);
+      Row(name + ": index per record by DbStats",
+          static_cast<double>(stats.index_bytes) / n, "bytes");
+      Row("  rescore column", static_cast<double>(stats.rescore_bytes) / n,
+          "bytes");
+      Row("  both by the resident memory", resident / n, "bytes");
+    }
+  }
+}
+
 // What child processes do.
 int RunChild(const std::string& mode, const std::string& dir, size_t dim) {
   if (mode == "--nothing") return 0;
   auto db = OrFail(Db::Open(dir));
   auto collection = OrFail(db->OpenCollection("bench"));
+  if (mode == "--weigh") {
+    SearchAndWeigh(dir, *collection, dim);
+    return 0;
+  }
   SearchOnce(*collection, dim, 1);
   if (mode == "--search-and-die") _exit(0);
   OrFail(db->Close());
@@ -242,12 +333,15 @@ int main(int argc, char** argv) {
   } else if (what == "history") {
     corkscrew::History(argv[2], number(3, 100'000), number(4, 20),
                        number(5, 64));
+  } else if (what == "memory") {
+    corkscrew::Memory(argv[0], argv[2], number(3, 100'000), number(4, 384));
   } else if (what.rfind("--", 0) == 0) {
     return corkscrew::RunChild(what, argv[2], number(3, 384));
   } else {
     std::fprintf(stderr,
                  "usage: segment_bench open DIR [RECORDS [DIM]]\n"
-                 "       segment_bench history DIR [HEADS [VERSIONS [DIM]]]\n");
+                 "       segment_bench history DIR [HEADS [VERSIONS [DIM]]]\n"
+                 "       segment_bench memory DIR [RECORDS [DIM]]\n");
     return 2;
   }
   return 0;
