@@ -433,11 +433,11 @@ void CommitLeader::AppendStaged(absl::Span<const StagedOp> ops, Group* group) {
   for (const StagedOp* op : by_id) {
     group->batch.Put(Family::kRows, op->head_key, Encode(op->head));
   }
+  // In one piece: of parts the store would make one anew to checksum them.
+  std::string body;
   for (const StagedOp* op : by_id) {
-    const EncodedBody encoded = EncodeBody(op->body_key, op->body);
-    group->batch.PutParts(Family::kBodies, op->body_key,
-                          {encoded.head, op->body.vector, op->body.metadata,
-                           op->body.text, encoded.tail});
+    EncodeBody(op->body_key, op->body, &body);
+    group->batch.Put(Family::kBodies, op->body_key, body);
   }
 }
 

@@ -214,18 +214,8 @@ WriteBatch& WriteBatch::operator=(WriteBatch&&) noexcept = default;
 
 void WriteBatch::Put(Family family, absl::string_view key,
                      absl::string_view value) {
-  PutParts(family, key, {value});
-}
-
-void WriteBatch::PutParts(Family family, absl::string_view key,
-                          absl::Span<const absl::string_view> parts) {
-  std::array<rocksdb::Slice, 8> slices;
-  assert(parts.size() <= slices.size());
-  for (size_t i = 0; i < parts.size(); ++i) slices[i] = ToSlice(parts[i]);
-  const rocksdb::Slice key_slice = ToSlice(key);
-  const rocksdb::Status status = rep_->batch.Put(
-      rep_->family(family), rocksdb::SliceParts(&key_slice, 1),
-      rocksdb::SliceParts(slices.data(), static_cast<int>(parts.size())));
+  const rocksdb::Status status =
+      rep_->batch.Put(rep_->family(family), ToSlice(key), ToSlice(value));
   assert(status.ok());
   status.PermitUncheckedError();
 }

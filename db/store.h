@@ -38,9 +38,6 @@ class WriteBatch {
   WriteBatch& operator=(WriteBatch&&) noexcept;
 
   void Put(Family family, absl::string_view key, absl::string_view value);
-  // The value is the concatenation of `parts`, at most 8.
-  void PutParts(Family family, absl::string_view key,
-                absl::Span<const absl::string_view> parts);
   void Delete(Family family, absl::string_view key);
   // Deletes all keys in [begin, end).
   void DeleteRange(Family family, absl::string_view begin,
