@@ -48,5 +48,21 @@ TEST(Crc32cTest, EverySizeAndSplitAgreesWithTheDefinition) {
   }
 }
 
+// Long ones are summed in lanes.
+TEST(Crc32cTest, LongOnesAgreeWithTheDefinition) {
+  Random random(8);
+  std::string bytes;
+  for (size_t size = 0; size < 1300; ++size) {
+    bytes.push_back(static_cast<char>(random.Next()));
+    if (size % 97 > 3 && size % 128 > 1 && size % 128 < 126) continue;
+    const uint32_t want = ByDefinition(bytes);
+    EXPECT_EQ(Crc32c(bytes), want) << bytes.size();
+    const size_t cut = random.Next() % bytes.size();
+    EXPECT_EQ(ExtendCrc32c(Crc32c(bytes.substr(0, cut)), bytes.substr(cut)),
+              want)
+        << bytes.size() << " cut at " << cut;
+  }
+}
+
 }  // namespace
 }  // namespace corkscrew

@@ -10,7 +10,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/crc32c.h"
@@ -28,30 +27,33 @@ static_assert(std::endian::native == std::endian::little,
 
 constexpr size_t kMaxVectorBytes = kMaxDim * sizeof(float) + 16;
 
+// Of a value beside vector, metadata and text: what is before them, and the
+// checksum.
+constexpr size_t kOverhead = 2 + 8 + 8 + 3 * 4 + 4;
+
 }  // namespace
 
-EncodedBody EncodeBody(absl::string_view key, const Body& body) {
-  EncodedBody out;
-  AppendBig(static_cast<uint8_t>(body.kind), &out.head);
-  AppendBig(static_cast<uint8_t>(body.form), &out.head);
-  AppendBig(static_cast<uint64_t>(body.wall_ms), &out.head);
-  AppendBig(body.expires_ms, &out.head);
-  AppendBig(static_cast<uint32_t>(body.vector.size()), &out.head);
-  AppendBig(static_cast<uint32_t>(body.metadata.size()), &out.head);
-  AppendBig(static_cast<uint32_t>(body.text.size()), &out.head);
-  uint32_t crc = Crc32c(key);
-  for (const absl::string_view part :
-       {absl::string_view(out.head), body.vector, body.metadata, body.text}) {
-    crc = ExtendCrc32c(crc, part);
-  }
-  AppendBig(crc, &out.tail);
-  return out;
+void EncodeBody(absl::string_view key, const Body& body, std::string* value) {
+  value->clear();
+  value->reserve(kOverhead + body.vector.size() + body.metadata.size() +
+                 body.text.size());
+  AppendBig(static_cast<uint8_t>(body.kind), value);
+  AppendBig(static_cast<uint8_t>(body.form), value);
+  AppendBig(static_cast<uint64_t>(body.wall_ms), value);
+  AppendBig(body.expires_ms, value);
+  AppendBig(static_cast<uint32_t>(body.vector.size()), value);
+  AppendBig(static_cast<uint32_t>(body.metadata.size()), value);
+  AppendBig(static_cast<uint32_t>(body.text.size()), value);
+  AppendBytes(body.vector, value);
+  AppendBytes(body.metadata, value);
+  AppendBytes(body.text, value);
+  AppendBig(ExtendCrc32c(Crc32c(key), *value), value);
 }
 
 std::string EncodeBodyToString(absl::string_view key, const Body& body) {
-  const EncodedBody encoded = EncodeBody(key, body);
-  return absl::StrCat(encoded.head, body.vector, body.metadata, body.text,
-                      encoded.tail);
+  std::string value;
+  EncodeBody(key, body, &value);
+  return value;
 }
 
 absl::StatusOr<Body> DecodeBody(absl::string_view key,

@@ -40,15 +40,9 @@ struct Body {
   absl::string_view text = {};
 };
 
-// A body as the four pieces to write, in order: head, body.vector,
-// body.metadata, body.text, tail.
-struct EncodedBody {
-  std::string head;
-  std::string tail;
-};
-EncodedBody EncodeBody(absl::string_view key, const Body& body);
-
-// The body in one string, for tests and tools.
+// Sets `*value` to the value of the row `key`.
+void EncodeBody(absl::string_view key, const Body& body, std::string* value);
+// The same, for tests and tools.
 std::string EncodeBodyToString(absl::string_view key, const Body& body);
 
 // Reads the value of the row `key`; the result borrows `value`.

@@ -45,6 +45,15 @@ bool IsWritten(ItemOutcome outcome) {
          outcome == ItemOutcome::kWrittenTruncated;
 }
 
+std::vector<Forgotten> ForgottenBy(const WriteCommit& purge) {
+  std::vector<Forgotten> forgotten;
+  for (size_t i = 0; i < purge.items.size(); ++i) {
+    if (!IsWritten(purge.outcomes[i])) continue;
+    forgotten.push_back({purge.items[i].id, purge.lamport});
+  }
+  return forgotten;
+}
+
 size_t CountWritten(const WriteCommit& commit) {
   return static_cast<size_t>(
       std::count_if(commit.outcomes.begin(), commit.outcomes.end(), IsWritten));
@@ -100,11 +109,16 @@ void CommitLeader::Process(absl::Span<Commit* const> group) {
   for (Commit* commit : taken) commit->status = Stage(*commit, &work);
   if (work.batch.empty()) return;
   session_.Stage(&work.batch);
-  const absl::Status written = store_.Write(work.batch, sync);
+  const absl::Status written =
+      store_.Write(work.batch, sync, [&] { AddToIndexes(work); });
   if (written.ok()) {
     Apply(work, sync == Store::Sync::kNow);
     session_.Written(now, work.last);
     return;
+  }
+  for (const WriteCommit* write : work.writes) {
+    const std::shared_ptr<Index> index = write->collection->index();
+    if (index != nullptr) index->Release();
   }
   guard_.Failed(written);
   // Not written if writing had failed before, in the background.
@@ -433,11 +447,11 @@ void CommitLeader::AppendStaged(absl::Span<const StagedOp> ops, Group* group) {
   for (const StagedOp* op : by_id) {
     group->batch.Put(Family::kRows, op->head_key, Encode(op->head));
   }
+  // In one piece: of parts the store would make one anew to checksum them.
+  std::string body;
   for (const StagedOp* op : by_id) {
-    const EncodedBody encoded = EncodeBody(op->body_key, op->body);
-    group->batch.PutParts(Family::kBodies, op->body_key,
-                          {encoded.head, op->body.vector, op->body.metadata,
-                           op->body.text, encoded.tail});
+    EncodeBody(op->body_key, op->body, &body);
+    group->batch.Put(Family::kBodies, op->body_key, body);
   }
 }
 
@@ -592,13 +606,13 @@ absl::Status CommitLeader::StageSystemRecord(OpKind kind, std::string id,
   return StageWrite(&group->system_record->commit, group);
 }
 
-void CommitLeader::Apply(const Group& group, bool synced) {
+void CommitLeader::AddToIndexes(const Group& group) {
   for (const WriteCommit* commit : group.writes) {
     CollectionState& state = *commit->collection;
     const std::shared_ptr<Index> index = state.index();
     if (index == nullptr) continue;  // The system collection.
+    index->Hold();
     uint64_t seq = commit->first_seq;
-    std::vector<Forgotten> forgotten;
     for (size_t i = 0; i < commit->items.size(); ++i) {
       if (!IsWritten(commit->outcomes[i])) continue;
       const PreparedItem& item = commit->items[i];
@@ -620,11 +634,16 @@ void CommitLeader::Apply(const Group& group, bool synced) {
       }
       index->Add(entry);
       state.EndDamage(key.id, key.lamport);
-      if (commit->kind == OpKind::kPurge) {
-        forgotten.push_back({item.id, commit->lamport});
-      }
     }
-    index->Forget(forgotten);
+  }
+}
+
+void CommitLeader::Apply(const Group& group, bool synced) {
+  for (const WriteCommit* commit : group.writes) {
+    const std::shared_ptr<Index> index = commit->collection->index();
+    if (index != nullptr && commit->kind == OpKind::kPurge) {
+      index->Forget(ForgottenBy(*commit));
+    }
   }
   std::vector<std::shared_ptr<CollectionState>> written;
   for (const WriteCommit* commit : group.writes) {

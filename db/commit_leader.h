@@ -112,7 +112,9 @@ class CommitLeader {
   absl::StatusOr<std::string> VectorSeen(
       const CollectionState& collection) const;
 
-  // Makes what was written visible.
+  // Adds what was written to the indexes, where nobody sees it yet.
+  void AddToIndexes(const Group& group);
+  // Makes it visible.
   void Apply(const Group& group, bool synced);
 
   Store& store_;

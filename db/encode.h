@@ -3,6 +3,7 @@
 
 // Appends the integers of docs/storage_format.md; base/cursor.h reads them.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,12 +12,20 @@
 
 namespace corkscrew {
 
+static_assert(std::endian::native == std::endian::little,
+              "AppendBig() swaps the bytes of every integer");
+
 // Appends `value` in sizeof(T) big-endian bytes. T is an unsigned integer.
 template <typename T>
 void AppendBig(T value, std::string* out) {
   static_assert(T(0) < T(-1), "unsigned integers only");
-  for (size_t i = sizeof(T); i-- > 0;) {
-    out->push_back(static_cast<char>(value >> (8 * i)));
+  if constexpr (sizeof(T) == 1) {
+    out->push_back(static_cast<char>(value));
+  } else {
+    if constexpr (sizeof(T) == 2) value = __builtin_bswap16(value);
+    if constexpr (sizeof(T) == 4) value = __builtin_bswap32(value);
+    if constexpr (sizeof(T) == 8) value = __builtin_bswap64(value);
+    out->append(reinterpret_cast<const char*>(&value), sizeof(T));
   }
 }
 

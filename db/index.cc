@@ -55,6 +55,8 @@ Index::~Index() = default;
 const Quantizer& Index::quantizer() const { return rep_->quantizer; }
 
 void Index::Add(const IndexEntry& entry) { rep_->blocks.Add(entry); }
+void Index::Hold() { rep_->blocks.Hold(); }
+void Index::Release() { rep_->blocks.Release(); }
 void Index::Forget(absl::Span<const Forgotten> records) {
   rep_->forgotten.Add(records);
 }

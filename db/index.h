@@ -106,6 +106,11 @@ class Index {
   // 2^32 - 1 versions that are not tombstones.
   void Add(const IndexEntry& entry);
 
+  // Between Hold() and Publish(), or Release() if nothing will be published any
+  // more, what was added stays out of files.
+  void Hold();
+  void Release();
+
   // Hides versions at every moment. At once; the caller has ended the life of
   // the last one of each of these records.
   void Forget(absl::Span<const Forgotten> records);

@@ -105,8 +105,25 @@ void IndexBlocks::EndEarlier(absl::string_view id, Lamport at,
   }
 }
 
+void IndexBlocks::Hold() {
+  MutexLock lock(&writer_mutex_);
+  held_ = true;
+}
+
+void IndexBlocks::Release() {
+  MutexLock lock(&writer_mutex_);
+  ReleaseLocked();
+}
+
+void IndexBlocks::ReleaseLocked() {
+  if (!held_) return;
+  held_ = false;
+  released_.NotifyAll();
+}
+
 void IndexBlocks::Publish(Lamport now, uint64_t feed) {
   MutexLock lock(&writer_mutex_);
+  ReleaseLocked();
   GrowingBlock& growing = *lists()->growing;
   growing.Publish(now);
   published_alive_.store(alive_, std::memory_order_release);
@@ -122,6 +139,7 @@ void IndexBlocks::Publish(Lamport now, uint64_t feed) {
 
 void IndexBlocks::Seal() {
   MutexLock lock(&writer_mutex_);
+  while (held_) released_.Wait(&writer_mutex_);
   SealLocked();
 }
 

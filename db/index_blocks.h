@@ -51,6 +51,9 @@ class IndexBlocks {
   // feed position of the last op added.
   void Add(const IndexEntry& entry) ABSL_LOCKS_EXCLUDED(writer_mutex_);
   void Publish(Lamport now, uint64_t feed) ABSL_LOCKS_EXCLUDED(writer_mutex_);
+  // As Index::Hold() and Index::Release().
+  void Hold() ABSL_LOCKS_EXCLUDED(writer_mutex_);
+  void Release() ABSL_LOCKS_EXCLUDED(writer_mutex_);
 
   // For readers. The time is read first: blocks are replaced by blocks with the
   // same slots, so that every list after it has what belongs to it.
@@ -79,7 +82,9 @@ class IndexBlocks {
       ABSL_LOCKS_EXCLUDED(writer_mutex_);
 
   // Seals the growing block, unless it is empty; if it has the slots for that;
-  // if another block has been sealed.
+  // if another block has been sealed. The first waits while the writer holds
+  // what it has added: what is sealed has been published. The others are of the
+  // writer.
   void Seal() ABSL_LOCKS_EXCLUDED(writer_mutex_);
   void SealIfFull() ABSL_LOCKS_EXCLUDED(writer_mutex_);
   void SealIfAny() ABSL_LOCKS_EXCLUDED(writer_mutex_);
@@ -118,6 +123,7 @@ class IndexBlocks {
   std::shared_ptr<const Lists> lists() const ABSL_LOCKS_EXCLUDED(list_mutex_);
   void SetLists(std::shared_ptr<const Lists> lists)
       ABSL_LOCKS_EXCLUDED(list_mutex_);
+  void ReleaseLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   void SealLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   void EndLifeInSealed(const List& sealed, absl::string_view id, Lamport at)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
@@ -133,6 +139,8 @@ class IndexBlocks {
   size_t alive_ ABSL_GUARDED_BY(writer_mutex_) = 0;
   uint64_t sealed_feed_ ABSL_GUARDED_BY(writer_mutex_) = 0;
   uint64_t covered_ ABSL_GUARDED_BY(writer_mutex_) = 0;
+  bool held_ ABSL_GUARDED_BY(writer_mutex_) = false;
+  CondVar released_;
   bool noting_ ABSL_GUARDED_BY(writer_mutex_) = false;
   std::vector<Death> deaths_ ABSL_GUARDED_BY(writer_mutex_);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +10,7 @@
 #include "base/random.h"
 #include "base/testing.h"
 #include "db/index.h"
+#include "db/index_blocks.h"
 #include "db/reference_index.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -159,6 +161,36 @@ TEST(IndexThreadsTest, ReadersSeeWholePutsWhileAWriterAddsThem) {
   for (uint64_t seed = 1; seed <= 3; ++seed) readers.emplace_back(read, seed);
   for (Lamport lamport = 2; lamport <= kPuts; ++lamport) put(lamport);
   for (std::thread& reader : readers) reader.join();
+}
+
+// What is sealed becomes a file, which must not hold what was never published.
+TEST(IndexThreadsTest, SealingWaitsWhileTheWriterHoldsWhatItAdded) {
+  const Numbered set(10, 4, 3, Shape::kNormal);
+  const IndexOptions options{.quantizer = {.dim = 4, .bits = 2}};
+  for (const bool published : {true, false}) {
+    const auto index = *Index::Create(options);
+    index->Hold();
+    for (size_t i = 0; i < set.size(); ++i) {
+      AddTo(index.get(), options, set.At(i));
+    }
+    std::atomic<bool> let_go = false;
+    std::thread maintenance([&] {
+      index->blocks().Seal();
+      EXPECT_TRUE(let_go);
+    });
+    // Not a wait for something: the longer, the more often would a seal that
+    // does not wait be seen.
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    let_go = true;
+    if (published) {
+      index->Publish(1, 10);
+    } else {
+      index->Release();
+    }
+    maintenance.join();
+    EXPECT_EQ(index->Count(nullptr, std::nullopt), published ? 10u : 0u);
+    EXPECT_EQ(index->blocks().Begin().covered, published ? 10u : 0u);
+  }
 }
 
 }  // namespace

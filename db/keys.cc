@@ -141,7 +141,10 @@ std::string SegmentKey(uint32_t collection, uint64_t number) {
 }
 
 std::string HeadKey(Stream stream, absl::string_view id) {
-  std::string key = StreamKey('h', stream);
+  std::string key;
+  key.reserve(id.size() + 16);
+  key.push_back('h');
+  AppendStream(stream, &key);
   AppendEscaped(id, &key);
   return key;
 }

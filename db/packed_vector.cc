@@ -1,7 +1,6 @@
 #include "db/packed_vector.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -31,17 +30,75 @@ uint32_t BitsOf(uint32_t rest, uint32_t exponent) {
 }
 
 uint32_t LargestExponent(absl::Span<const float> vector) {
-  // Side by side: each is a chain of its own.
-  std::array<uint32_t, 4> largest = {};
-  for (size_t i = 0; i < vector.size(); ++i) {
-    const auto bits = std::bit_cast<uint32_t>(vector[i]);
-    largest[i % 4] = std::max(largest[i % 4], bits & 0x7F800000);
+  const auto exponent = [&](size_t i) {
+    return std::bit_cast<uint32_t>(vector[i]) & 0x7F800000;
+  };
+  // Side by side: each is a chain of its own, in a register.
+  uint32_t a = 0, b = 0, c = 0, d = 0;
+  size_t i = 0;
+  for (; i + 4 <= vector.size(); i += 4) {
+    a = std::max(a, exponent(i));
+    b = std::max(b, exponent(i + 1));
+    c = std::max(c, exponent(i + 2));
+    d = std::max(d, exponent(i + 3));
   }
-  return *std::max_element(largest.begin(), largest.end()) >> 23;
+  for (; i < vector.size(); ++i) a = std::max(a, exponent(i));
+  return std::max({a, b, c, d}) >> 23;
 }
 
 size_t FixedBytes(size_t dim) {
   return kHeadBytes + kLowBytes * dim + (dim + 1) / 2;
+}
+
+// Writes the rests of `vector`, and the four bits of each as if all exponents
+// were near `top`. Returns whether they are.
+bool PackNear(absl::Span<const float> vector, uint32_t top, uint8_t* rests,
+              uint8_t* below) {
+  // Two coordinates in one word: what is done to one is done to both.
+  constexpr uint64_t kBoth = 0x0000000100000001;
+  const uint64_t tops = top * kBoth;
+  uint64_t furthest = 0;  // Has bits above the four if one is far.
+  size_t i = 0;
+  // Six bytes are written as eight, so not the last ones.
+  for (; i + 2 < vector.size(); i += 2) {
+    uint64_t bits;
+    std::memcpy(&bits, &vector[i], sizeof(bits));
+    const uint64_t rest =
+        (bits & 0x7FFFFF * kBoth) | (bits >> 8 & 0x800000 * kBoth);
+    const uint64_t packed = (rest & 0xFFFFFF) | (rest >> 8 & 0xFFFFFF000000);
+    std::memcpy(rests + kLowBytes * i, &packed, sizeof(packed));
+    const uint64_t nibbles = tops - (bits >> 23 & 0xFF * kBoth);
+    furthest |= nibbles + kBoth;
+    below[i / 2] = static_cast<uint8_t>(nibbles | nibbles >> 28);
+  }
+  below[i / 2] = 0;
+  for (; i < vector.size(); ++i) {
+    const auto bits = std::bit_cast<uint32_t>(vector[i]);
+    const uint32_t rest = RestOf(bits);
+    std::memcpy(rests + kLowBytes * i, &rest, kLowBytes);
+    const uint32_t nibble = top - ExponentOf(bits);
+    furthest |= nibble + 1;
+    below[i / 2] |= static_cast<uint8_t>(nibble << i % 2 * 4);
+  }
+  return (furthest & ~(0xF * kBoth)) == 0;
+}
+
+// Writes the four bits of each coordinate, and the exponents that they do not
+// tell to `exponents`, which has room for `most`. Returns how many there are,
+// or 0 if there is too little room.
+size_t PackFar(absl::Span<const float> vector, uint32_t top, size_t most,
+               uint8_t* below, uint8_t* exponents) {
+  size_t count = 0;
+  std::fill_n(below, (vector.size() + 1) / 2, uint8_t{0});
+  for (size_t i = 0; i < vector.size(); ++i) {
+    const uint32_t exponent = ExponentOf(std::bit_cast<uint32_t>(vector[i]));
+    const uint32_t nibble = std::min(top - exponent, kElsewhere);
+    below[i / 2] |= static_cast<uint8_t>(nibble << i % 2 * 4);
+    if (nibble != kElsewhere) continue;
+    if (count == most) return 0;
+    exponents[count++] = static_cast<uint8_t>(exponent);
+  }
+  return count;
 }
 
 }  // namespace
@@ -59,38 +116,18 @@ bool PackVector(absl::Span<const float> vector, std::string* out) {
   head[0] = static_cast<uint8_t>(dim >> 8);
   head[1] = static_cast<uint8_t>(dim);
   head[2] = static_cast<uint8_t>(top);
-  uint8_t* rests = head + kHeadBytes;
+  uint8_t* const rests = head + kHeadBytes;
   uint8_t* const below = rests + kLowBytes * dim;
-  uint8_t* exponents = head + fixed;
-  const uint8_t* const end = head + most;
-  bool fits = true;  // There was room for the exponents.
-  // Writes a coordinate and returns its four bits.
-  const auto pack = [&](float x) {
-    const auto bits = std::bit_cast<uint32_t>(x);
-    const uint32_t rest = RestOf(bits);
-    // Four bytes, of which the next coordinate takes the last one.
-    std::memcpy(rests, &rest, sizeof(rest));
-    rests += kLowBytes;
-    const uint32_t exponent = ExponentOf(bits);
-    const uint32_t nibble = top - exponent;
-    if (nibble < kElsewhere) return nibble;
-    fits = fits && exponents != end;
-    if (fits) *exponents++ = static_cast<uint8_t>(exponent);
-    return kElsewhere;
-  };
-  uint8_t first_pair = 0;  // What the last rest overwrites.
-  for (size_t i = 0; i < dim; i += 2) {
-    const uint32_t first = pack(vector[i]);
-    const uint32_t second = i + 1 < dim ? pack(vector[i + 1]) : 0;
-    below[i / 2] = static_cast<uint8_t>(first | second << 4);
-    if (i == 0) first_pair = below[0];
+  size_t size = fixed;
+  if (!PackNear(vector, top, rests, below)) {
+    const size_t far = PackFar(vector, top, most - fixed, below, head + fixed);
+    if (far == 0) {
+      out->clear();
+      return false;
+    }
+    size += far;
   }
-  below[0] = first_pair;
-  if (!fits) {
-    out->clear();
-    return false;
-  }
-  out->resize(static_cast<size_t>(exponents - head));
+  out->resize(size);
   return true;
 }
 

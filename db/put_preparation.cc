@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/hash.h"
+#include "base/sha256_pair.h"
 #include "base/status_macros.h"
 #include "corkscrew/embedder.h"
 #include "corkscrew/limits.h"
@@ -32,6 +33,13 @@ constexpr size_t kEmbedChunk = 32;
 const Metadata& NoMetadata() {
   static const auto* const kNone = new Metadata;
   return *kNone;
+}
+
+// That of most records, once.
+const Sha256Digest& HashOfNoMetadata() {
+  static const Sha256Digest kHash =
+      Sha256(EncodeMetadata(NoMetadata()).value_or(""));
+  return kHash;
 }
 
 }  // namespace
@@ -246,16 +254,36 @@ absl::Status PutPreparation::Encode() {
       item.vector_bytes = {reinterpret_cast<const char*>(vectors_[i].data()),
                            vectors_[i].size() * sizeof(float)};
     }
-    item.hashes = {Sha256(item.text), Sha256(item.metadata_bytes),
-                   Sha256(item.vector_bytes)};
-    // Only now: the hash is of the floats, packed or not (VectorHash()).
-    if (item.form == VectorForm::kFloat32 &&
-        PackVector(vectors_[i], &vector_records_[i])) {
+    item.hashes.text = Sha256(item.text);
+    item.hashes.metadata = item.metadata->empty() ? HashOfNoMetadata()
+                                                  : Sha256(item.metadata_bytes);
+  }
+  HashVectors();
+  // Only now: the hash is of the floats, packed or not (VectorHash()).
+  for (size_t i = 0; i < prepared_.size(); ++i) {
+    PreparedItem& item = prepared_[i];
+    if (item.invalid || item.form != VectorForm::kFloat32) continue;
+    if (PackVector(vectors_[i], &vector_records_[i])) {
       item.form = VectorForm::kPacked;
       item.vector_bytes = vector_records_[i];
     }
   }
   return absl::OkStatus();
+}
+
+void PutPreparation::HashVectors() {
+  PreparedItem* first = nullptr;  // Of a pair.
+  for (PreparedItem& item : prepared_) {
+    if (item.invalid) continue;
+    if (first == nullptr) {
+      first = &item;
+      continue;
+    }
+    Sha256Pair(first->vector_bytes, item.vector_bytes, &first->hashes.vector,
+               &item.hashes.vector);
+    first = nullptr;
+  }
+  if (first != nullptr) first->hashes.vector = Sha256(first->vector_bytes);
 }
 
 Hash16 PutPreparation::request_hash() const {

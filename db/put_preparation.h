@@ -46,6 +46,7 @@ class PutPreparation {
   // stored is what is searched.
   absl::Status Round();
   absl::Status Encode();
+  void HashVectors();
   absl::Status ItemError(size_t i, const absl::Status& status) const;
 
   const Engine& engine_;

@@ -190,6 +190,7 @@ absl::StatusOr<FeedRow> DecodeFeedRow(absl::string_view bytes) {
 
 std::string Encode(const HeadRow& row) {
   std::string out;
+  out.reserve(64);
   AppendBig(row.lamport, &out);
   AppendBig(row.origin, &out);
   AppendBig(row.seq, &out);

@@ -38,6 +38,7 @@
 #include "rocksdb/env.h"
 #include "rocksdb/listener.h"
 #include "rocksdb/options.h"
+#include "rocksdb/perf_level.h"
 #include "rocksdb/slice.h"
 #include "rocksdb/status.h"
 #include "rocksdb/utilities/checkpoint.h"
@@ -148,9 +149,25 @@ class StoreListener : public rocksdb::EventListener {
   std::atomic<uint64_t> sealed_ = 0;
 };
 
-rocksdb::WriteOptions WriteWith(Store::Sync sync) {
+// RocksDB counts every comparison of keys for a thread, unless it is told not
+// to.
+class UncountedWork {
+ public:
+  UncountedWork() : before_(rocksdb::GetPerfLevel()) {
+    rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  }
+  ~UncountedWork() { rocksdb::SetPerfLevel(before_); }
+  UncountedWork(const UncountedWork&) = delete;
+  UncountedWork& operator=(const UncountedWork&) = delete;
+
+ private:
+  const rocksdb::PerfLevel before_;
+};
+
+// Unsynced: see Store::Write().
+rocksdb::WriteOptions WriteOptionsOfBatch() {
   rocksdb::WriteOptions options;
-  options.sync = sync == Store::Sync::kNow && !FlawsForTests().no_sync;
+  options.sync = false;
   options.protection_bytes_per_key = kProtectionBytes;
   return options;
 }
@@ -214,18 +231,8 @@ WriteBatch& WriteBatch::operator=(WriteBatch&&) noexcept = default;
 
 void WriteBatch::Put(Family family, absl::string_view key,
                      absl::string_view value) {
-  PutParts(family, key, {value});
-}
-
-void WriteBatch::PutParts(Family family, absl::string_view key,
-                          absl::Span<const absl::string_view> parts) {
-  std::array<rocksdb::Slice, 8> slices;
-  assert(parts.size() <= slices.size());
-  for (size_t i = 0; i < parts.size(); ++i) slices[i] = ToSlice(parts[i]);
-  const rocksdb::Slice key_slice = ToSlice(key);
-  const rocksdb::Status status = rep_->batch.Put(
-      rep_->family(family), rocksdb::SliceParts(&key_slice, 1),
-      rocksdb::SliceParts(slices.data(), static_cast<int>(parts.size())));
+  const rocksdb::Status status =
+      rep_->batch.Put(rep_->family(family), ToSlice(key), ToSlice(value));
   assert(status.ok());
   status.PermitUncheckedError();
 }
@@ -495,7 +502,8 @@ WriteBatch Store::NewBatch() const {
   return WriteBatch(std::move(rep));
 }
 
-absl::Status Store::Write(WriteBatch& batch, Sync sync) {
+absl::Status Store::Write(WriteBatch& batch, Sync sync,
+                          absl::FunctionRef<void()> meanwhile) {
   if (rep_->has_failed()) {
     return absl::FailedPreconditionError("store: a write failed before");
   }
@@ -503,20 +511,25 @@ absl::Status Store::Write(WriteBatch& batch, Sync sync) {
       batch.rep_->batch.PutLogData(EncodeSyncedClaim(rep_->synced_sequence)));
   const uint64_t sealed = rep_->listener->sealed();
   if (status.ok()) {
-    status =
-        ToStatus(rep_->opened->db->Write(WriteWith(sync), &batch.rep_->batch));
+    const UncountedWork uncounted;
+    status = ToStatus(
+        rep_->opened->db->Write(WriteOptionsOfBatch(), &batch.rep_->batch));
   }
   if (!status.ok()) {
     rep_->failed = true;
     return status;
   }
-  if (sync == Sync::kNow) rep_->RaiseSynced(last_sequence());
+  meanwhile();
   // The first batch of a log must not be lost alone: what is behind it does not
   // say where the log began, so that it would look like damage.
-  if (rep_->begun != sealed || rep_->listener->sealed() != sealed) {
-    if (sync == Sync::kLater) status = SyncLog();
-    rep_->begun = sealed;
+  const bool begins =
+      rep_->begun != sealed || rep_->listener->sealed() != sealed;
+  if (sync == Sync::kNow || begins) status = SyncLog();
+  if (absl::IsFailedPrecondition(status)) {
+    // The store failed meanwhile, behind this batch.
+    status = absl::UnavailableError(status.message());
   }
+  if (begins) rep_->begun = sealed;
   return status;
 }
 
@@ -524,9 +537,10 @@ absl::Status Store::SyncLog() {
   if (rep_->has_failed()) {
     return absl::FailedPreconditionError("store: a write failed before");
   }
-  if (FlawsForTests().no_sync) return absl::OkStatus();
   const uint64_t sequence = last_sequence();
-  absl::Status status = ToStatus(rep_->opened->db->SyncWAL());
+  absl::Status status = FlawsForTests().no_sync
+                            ? absl::OkStatus()
+                            : ToStatus(rep_->opened->db->SyncWAL());
   if (status.ok()) {
     rep_->RaiseSynced(sequence);
   } else {

@@ -38,9 +38,6 @@ class WriteBatch {
   WriteBatch& operator=(WriteBatch&&) noexcept;
 
   void Put(Family family, absl::string_view key, absl::string_view value);
-  // The value is the concatenation of `parts`, at most 8.
-  void PutParts(Family family, absl::string_view key,
-                absl::Span<const absl::string_view> parts);
   void Delete(Family family, absl::string_view key);
   // Deletes all keys in [begin, end).
   void DeleteRange(Family family, absl::string_view begin,
@@ -121,10 +118,14 @@ class Store {
   // Writes `batch` and, unless told otherwise, syncs the log with everything
   // before. The first batch of each log file (of a few MiB) is synced in any
   // case, and with it everything before. After an error the outcome is not
-  // known and every later write fails. One thread at a time.
+  // known and every later write fails. One thread at a time. `meanwhile` is
+  // called once the rows can be read, before they are synced: all work that
+  // comes after a sync starts with cold caches.
   //   FailedPrecondition  writing had failed before: nothing was written
   enum class Sync { kNow, kLater };
-  absl::Status Write(WriteBatch& batch, Sync sync = Sync::kNow);
+  absl::Status Write(
+      WriteBatch& batch, Sync sync = Sync::kNow,
+      absl::FunctionRef<void()> meanwhile = [] {});
 
   // Syncs the log with everything that was written before the call. Errors as
   // Write().

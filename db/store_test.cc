@@ -68,6 +68,31 @@ TEST(StoreTest, TheFirstBatchOfEachLogIsSyncedAlsoWhenNobodyWaits) {
   EXPECT_LE(synced, 2 * logs);
 }
 
+// What is done meanwhile must not wait for the disk, and may read the rows.
+TEST(StoreTest, RowsCanBeReadBeforeTheyAreSynced) {
+  const TempDir dir;
+  auto store = Store::Open(dir.path(), {});
+  ASSERT_THAT(store, IsOk());
+  for (const Store::Sync sync : {Store::Sync::kNow, Store::Sync::kLater}) {
+    const uint64_t before = (*store)->synced_sequence();
+    const std::string key = absl::StrCat("key", before);
+    WriteBatch batch = (*store)->NewBatch();
+    batch.Put(Family::kRows, key, "value");
+    int calls = 0;
+    ASSERT_THAT((*store)->Write(
+                    batch, sync,
+                    [&] {
+                      ++calls;
+                      EXPECT_EQ(*(*store)->Get(Family::kRows, key), "value");
+                      EXPECT_EQ((*store)->synced_sequence(), before);
+                    }),
+                IsOk());
+    EXPECT_EQ(calls, 1);
+    EXPECT_EQ((*store)->synced_sequence() == (*store)->last_sequence(),
+              sync == Store::Sync::kNow);
+  }
+}
+
 TEST(StoreTest, WhatErasingWritesAnewIsKnownBefore) {
   const TempDir dir;
   auto store = Store::Open(dir.path(), {});

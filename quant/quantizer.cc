@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -325,11 +326,15 @@ absl::Status Quantizer::Encode(absl::Span<const float> vector,
   CORKSCREW_RETURN_IF_ERROR(
       CheckSize("vector", vector.size(), rep_->params.dim));
   CORKSCREW_RETURN_IF_ERROR(CheckCodeBuffer(code.size(), code_bytes()));
-  Rep::Scratch scratch(rep_->params.dim);
+  // Of the last encoding of this thread: as a rule one of the same size.
+  thread_local std::optional<Rep::Scratch> scratch;
+  if (!scratch.has_value() || scratch->v.size() != rep_->params.dim) {
+    scratch.emplace(rep_->params.dim);
+  }
   double unused;
   return rep_->Encode(vector, code, scalars,
                       squared_norm == nullptr ? &unused : squared_norm,
-                      scratch);
+                      *scratch);
 }
 
 absl::Status Quantizer::EncodeBatch(absl::Span<const float> vectors,

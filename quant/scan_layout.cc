@@ -22,9 +22,10 @@ constexpr size_t kPartBytes = kPart / 8;
 // The planes of a part, at their bit's place: [bit, byte].
 using Planes = std::array<std::array<uint8_t, kPartBytes>, 8>;
 
-// From `size` codes, one per byte, to planes.
-void ToPlanes(absl::Span<const uint8_t> codes, int bits, Planes* planes) {
-  for (size_t i = 0; i < codes.size(); i += 8) {
+// From codes, one per byte, to planes; from number `first` on, a multiple of 8.
+void ToPlanes(absl::Span<const uint8_t> codes, size_t first, int bits,
+              Planes* planes) {
+  for (size_t i = first; i < codes.size(); i += 8) {
     uint64_t group = 0;
     std::memcpy(&group, codes.data() + i,
                 std::min<size_t>(8, codes.size() - i));
@@ -32,6 +33,22 @@ void ToPlanes(absl::Span<const uint8_t> codes, int bits, Planes* planes) {
       (*planes)[static_cast<size_t>(bit)][i / 8] = GatherBit(group, bit);
     }
   }
+}
+
+// The same from codes of four bits as they are packed; as many as make whole
+// words of sixteen. Returns how many that are.
+size_t FourBitsToPlanes(absl::Span<const uint8_t> packed, Planes* planes) {
+  size_t byte = 0;
+  for (; byte + 8 <= packed.size(); byte += 8) {
+    uint64_t word;
+    std::memcpy(&word, packed.data() + byte, sizeof(word));
+    word = PlanesOfFourBits(word);
+    for (size_t bit = 0; bit < 4; ++bit) {
+      const auto plane = static_cast<uint16_t>(word >> 16 * bit);
+      std::memcpy((*planes)[bit].data() + byte / 4, &plane, sizeof(plane));
+    }
+  }
+  return byte * 2;
 }
 
 void FromPlanes(const Planes& planes, int bits, absl::Span<uint8_t> codes) {
@@ -74,12 +91,15 @@ void StoreCode(const ScanLayout& layout, absl::Span<const uint8_t> code,
     const size_t size = std::min(kPart, layout.dim - start);
     const size_t bytes = PackedBytes(size, 1);
     const size_t byte = start / 8;
-    std::array<uint8_t, kPart> codes;
+    const absl::Span<const uint8_t> packed =
+        code.subspan(byte * static_cast<size_t>(bits), PackedBytes(size, bits));
     Planes planes;
-    UnpackBits(
-        code.subspan(byte * static_cast<size_t>(bits), PackedBytes(size, bits)),
-        bits, {codes.data(), size});
-    ToPlanes({codes.data(), size}, bits, &planes);
+    const size_t done = bits == 4 ? FourBitsToPlanes(packed, &planes) : 0;
+    if (done < size) {
+      std::array<uint8_t, kPart> codes;
+      UnpackBits(packed, bits, {codes.data(), size});
+      ToPlanes({codes.data(), size}, done, bits, &planes);
+    }
     const uint8_t* sign = planes[static_cast<size_t>(bits) - 1].data();
     size_t i = 0;
     for (; i < bytes && byte + i < layout.prefix_bytes; ++i) {
