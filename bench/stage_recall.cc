@@ -193,7 +193,7 @@ class Columns {
                    scores.sign.data());
     std::vector<float> sums(slots_);
     scan_.FullSums(scan, columns, all, scores.sign.data(), sums.data());
-    scan_.FullScores(prepared, Metric::kCosine, sums.data(), nullptr,
+    scan_.FullScores(scan, Metric::kCosine, sums.data(), nullptr,
                      scalars_.data(), slots_, scores.full.data());
     return scores;
   }
