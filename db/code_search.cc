@@ -17,18 +17,18 @@ namespace {
 constexpr size_t kSlotsPerThread = 128 * 1024;
 // Slots whose sums are held on the stack.
 constexpr size_t kChunk = 16 * kScanBlock;
+// Fewer queries do not pay for making blocks ready for sharing.
+constexpr size_t kMinSharing = 3;
+// Slots that searches of a thread keep memory for.
+constexpr size_t kKeptSlots = size_t{1} << 20;
 
 constexpr float kLeast = -std::numeric_limits<float>::infinity();
 
 // Survivors ahead whose bytes are fetched from memory. Kernels look ahead
 // within a run; runs of the growing block are short.
 constexpr size_t kAhead = 32;
-
-void Prefetch(const uint8_t* bytes, size_t size) {
-  constexpr size_t kCacheLine = 64;
-  for (size_t i = 0; i < size; i += kCacheLine) __builtin_prefetch(bytes + i);
-  if (size != 0) __builtin_prefetch(bytes + size - 1);
-}
+// Of a query: before the full codes are asked for.
+constexpr size_t kFetched = 256;
 
 // Fetches what survivors of later runs need.
 class RunsAhead {
@@ -57,6 +57,10 @@ class RunsAhead {
 
 }  // namespace
 
+void CodeSearchMemory::Shrink(size_t kept_slots) {
+  if (kept_slots > kKeptSlots) *this = CodeSearchMemory();
+}
+
 CodeSearch::CodeSearch(const SearchContext& context,
                        absl::Span<const SearchTask> tasks, size_t threads,
                        CodeSearchMemory* memory)
@@ -64,6 +68,11 @@ CodeSearch::CodeSearch(const SearchContext& context,
       tasks_(tasks),
       threads_(std::max<size_t>(1, threads)),
       memory_(*memory) {}
+
+CodeSearch::~CodeSearch() {
+  memory_.Shrink(
+      std::max(sizes_.prefix * tasks_.size(), memory_.selected.slots() / 32));
+}
 
 template <typename Work>
 void CodeSearch::ForEachShare(const Work& work) {
@@ -74,6 +83,7 @@ void CodeSearch::ForEachShare(const Work& work) {
 }
 
 void CodeSearch::Run(
+    absl::FunctionRef<bool()> go_on,
     absl::FunctionRef<bool(const SearchTask&, absl::Span<Candidate>)> use) {
   const SearchTask& first = tasks_[0];
   memory_.selected.Select(context_.view, first.filter);
@@ -88,24 +98,41 @@ void CodeSearch::Run(
                    context_.rescored, eligible);
   MakeShares();
   const bool sieved = context_.metric == Metric::kCosine;
-  if (sieved) ForEachShare([this](Share* share) { ScanPrefixes(share); });
-  for (size_t task = 0; task < tasks_.size(); ++task) {
-    if (!sieved) {
-      ForEachShare([this, task](Share* share) { ScorePrefix(task, share); });
-    }
-    CutPrefix(task);
-  }
+  ForEachShare([this, sieved](Share* share) {
+    sieved ? ScanPrefixes(share) : ScorePrefixes(share);
+  });
+  if (!go_on()) return;
+  const size_t tasks = tasks_.size();
+  for (size_t task = 0; task < tasks; ++task) CutPrefix(task);
   ForEachShare([this](Share* share) { ScanSignPlanes(share); });
-  for (size_t task = 0; task < tasks_.size(); ++task) {
+  if (!go_on()) return;
+  for (size_t task = 0; task < tasks; ++task) {
     for (size_t i = 0; i < shares_; ++i) {
       ScoreSignPlane(task, &memory_.shares[i]);
     }
     CutSignPlane(task);
+  }
+  // What a task reads is on its way from memory while others are at work.
+  const auto fetch = [this](size_t task) {
+    for (size_t i = 0; i < shares_; ++i) {
+      FetchFullCode(task, memory_.shares[i]);
+    }
+  };
+  fetch(0);
+  for (size_t task = 0; task < tasks; ++task) {
+    if (task + 1 < tasks) fetch(task + 1);
     for (size_t i = 0; i < shares_; ++i) {
       ScanFullCode(task, &memory_.shares[i]);
     }
-    if (!use(tasks_[task], TakeBest(task))) return;
+    std::vector<Candidate>& best = memory_.best[task % 2];
+    TakeBest(task, &best);
+    if (context_.rescored && tasks > 1) FetchColumn(context_, best);
+    if (task == 0) continue;
+    if (!use(tasks_[task - 1], absl::MakeSpan(memory_.best[(task - 1) % 2]))) {
+      return;
+    }
   }
+  use(tasks_[tasks - 1], absl::MakeSpan(memory_.best[(tasks - 1) % 2]));
 }
 
 // Deals out the runs of all parts, in order, in pieces of about the same size.
@@ -117,7 +144,7 @@ void CodeSearch::MakeShares() {
   }
   shares_ = std::clamp<size_t>(slots / kSlotsPerThread, 1, threads_);
   memory_.queries.clear();
-  for (const SearchTask& task : tasks_) memory_.queries.push_back(&task.scan);
+  for (const SearchTask& task : tasks_) memory_.queries.push_back(task.scan);
   const size_t size = (slots / shares_ / kChunk + 1) * kChunk;
   if (memory_.shares.size() < shares_) memory_.shares.resize(shares_);
   for (size_t i = 0; i < shares_; ++i) {
@@ -127,6 +154,7 @@ void CodeSearch::MakeShares() {
     if (memory_.shares[i].survivors.size() < tasks_.size()) {
       memory_.shares[i].survivors.resize(tasks_.size());
       memory_.shares[i].sums.resize(tasks_.size());
+      memory_.shares[i].scores.resize(tasks_.size());
     }
   }
   memory_.copies.Clear();
@@ -179,75 +207,104 @@ void CodeSearch::ScanPrefixes(Share* share) const {
             share->sieved);
 }
 
-// As ScanPrefixes(), of one task, where lengths matter.
-void CodeSearch::ScorePrefix(size_t task, Share* share) const {
-  const ScanQuery& query = tasks_[task].scan;
-  Survivors& kept = share->survivors[task];
-  RawVector<float>& scores = share->scores;
-  kept.slots.clear();
-  kept.sums.clear();
-  kept.part_ends.clear();
-  scores.clear();
-  float least = kLeast;
-  size_t limit = 2 * sizes_.prefix + kChunk;
+// As ScanPrefixes(), where lengths matter.
+void CodeSearch::ScorePrefixes(Share* share) const {
+  const size_t tasks = tasks_.size();
+  for (size_t task = 0; task < tasks; ++task) {
+    share->survivors[task].slots.clear();
+    share->survivors[task].sums.clear();
+    share->survivors[task].part_ends.clear();
+    share->scores[task].clear();
+  }
+  share->least.assign(tasks, kLeast);
+  share->limit.assign(tasks, 2 * sizes_.prefix + kChunk);
+  const bool sharing = tasks >= kMinSharing;
+  const size_t chunk =
+      sharing ? std::min(kChunk, SharedBlocks::kMaxBlocks * kScanBlock)
+              : kChunk;
+  SharedBlocks shared;
+  std::array<int16_t, kChunk> sums;
   for (size_t r = 0; r < share->runs.size(); ++r) {
     const ScanRun& run = share->runs[r];
-    for (size_t first = 0; first < run.slots; first += kChunk) {
-      const size_t n = std::min(kChunk, run.slots - first);
-      std::array<int16_t, kChunk> sums;
-      std::array<int32_t, kChunk> wide;
-      std::array<float, kChunk> chunk;
-      context_.scan.PrefixSums(
-          query,
-          run.columns.prefix + first * context_.scan.layout().prefix_bytes,
-          ScanLayout::Blocks(n), sums.data());
-      std::copy_n(sums.begin(), n, wide.begin());
-      StageScoresOf(query.prefix_units, wide.data(), run.scalars + first, n,
-                    chunk.data());
-      const uint64_t* const admitted = share->sieve[r].admitted;
-      for (size_t begin = 0; begin < n; begin += kScanBlock) {
-        const size_t count = std::min(kScanBlock, n - begin);
-        // Bits first: whether a slot is kept can not be predicted.
-        uint64_t kept_slots = 0;
-        for (size_t i = 0; i < count; ++i) {
-          kept_slots |= uint64_t{chunk[begin + i] >= least} << i;
+    for (size_t first = 0; first < run.slots; first += chunk) {
+      const size_t n = std::min(chunk, run.slots - first);
+      const size_t blocks = ScanLayout::Blocks(n);
+      const uint8_t* const prefix =
+          run.columns.prefix + first * context_.scan.layout().prefix_bytes;
+      if (sharing) context_.scan.Share(prefix, blocks, &shared);
+      for (size_t task = 0; task < tasks; ++task) {
+        if (sharing) {
+          context_.scan.PrefixSums(*tasks_[task].scan, shared, sums.data());
+        } else {
+          context_.scan.PrefixSums(*tasks_[task].scan, prefix, blocks,
+                                   sums.data());
         }
-        if (admitted != nullptr) {
-          kept_slots &= admitted[(first + begin) / kScanBlock];
-        }
-        size_t to = scores.size();
-        kept.slots.resize(to + kScanBlock);
-        kept.sums.resize(to + kScanBlock);
-        scores.resize(to + kScanBlock);
-        for (; kept_slots != 0; kept_slots &= kept_slots - 1, ++to) {
-          const size_t i = begin + std::countr_zero(kept_slots);
-          kept.slots[to] = static_cast<uint32_t>(first + i);
-          kept.sums[to] = sums[i];
-          scores[to] = chunk[i];
-        }
-        kept.slots.resize(to);
-        kept.sums.resize(to);
-        scores.resize(to);
+        KeepPrefixes(task, r, first, n, sums.data(), share);
       }
-      if (scores.size() < limit) continue;
-      // Makes later slots harder to keep; who is here is cut at the end.
-      share->ranked = scores;
-      least = NthLargest(sizes_.prefix, absl::MakeSpan(share->ranked));
-      limit = 2 * scores.size();
     }
-    kept.part_ends.push_back(kept.slots.size());
+    for (size_t task = 0; task < tasks; ++task) {
+      Survivors& kept = share->survivors[task];
+      kept.part_ends.push_back(kept.slots.size());
+    }
   }
 }
 
-float CodeSearch::Threshold(size_t keep) {
+// Keeps those of `n` slots of a run, from `first` on, that may be among the
+// best of a task. `sums` [n] are theirs.
+void CodeSearch::KeepPrefixes(size_t task, size_t run_number, size_t first,
+                              size_t n, const int16_t* sums,
+                              Share* share) const {
+  const ScanRun& run = share->runs[run_number];
+  const uint64_t* const admitted = share->sieve[run_number].admitted;
+  Survivors& kept = share->survivors[task];
+  RawVector<float>& scores = share->scores[task];
+  const float least = share->least[task];
+  std::array<float, kChunk> chunk;
+  share->wide.assign(sums, sums + n);
+  StageScoresOf(tasks_[task].scan->prefix_units, share->wide.data(),
+                run.scalars + first, n, chunk.data());
+  for (size_t begin = 0; begin < n; begin += kScanBlock) {
+    const size_t count = std::min(kScanBlock, n - begin);
+    // Bits first: whether a slot is kept can not be predicted.
+    uint64_t kept_slots = 0;
+    for (size_t i = 0; i < count; ++i) {
+      kept_slots |= uint64_t{chunk[begin + i] >= least} << i;
+    }
+    if (admitted != nullptr) {
+      kept_slots &= admitted[(first + begin) / kScanBlock];
+    }
+    size_t to = scores.size();
+    kept.slots.resize(to + kScanBlock);
+    kept.sums.resize(to + kScanBlock);
+    scores.resize(to + kScanBlock);
+    for (; kept_slots != 0; kept_slots &= kept_slots - 1, ++to) {
+      const size_t i = begin + std::countr_zero(kept_slots);
+      kept.slots[to] = static_cast<uint32_t>(first + i);
+      kept.sums[to] = sums[i];
+      scores[to] = chunk[i];
+    }
+    kept.slots.resize(to);
+    kept.sums.resize(to);
+    scores.resize(to);
+  }
+  if (scores.size() < share->limit[task]) return;
+  // Makes later slots harder to keep; who is here is cut at the end.
+  share->ranked = scores;
+  share->least[task] = NthLargest(sizes_.prefix, absl::MakeSpan(share->ranked));
+  share->limit[task] = 2 * scores.size();
+}
+
+float CodeSearch::Threshold(size_t task, size_t keep) {
   size_t size = 0;
-  for (size_t i = 0; i < shares_; ++i) size += memory_.shares[i].scores.size();
+  for (size_t i = 0; i < shares_; ++i) {
+    size += memory_.shares[i].scores[task].size();
+  }
   if (size <= keep) return kLeast;
   RawVector<float>& ranked = memory_.ranked;
   ranked.resize(size);
   float* to = ranked.data();
   for (size_t i = 0; i < shares_; ++i) {
-    const RawVector<float>& scores = memory_.shares[i].scores;
+    const RawVector<float>& scores = memory_.shares[i].scores[task];
     to = std::copy(scores.begin(), scores.end(), to);
   }
   return NthLargest(keep, absl::MakeSpan(ranked));
@@ -260,13 +317,13 @@ void CodeSearch::CutPrefix(size_t task) {
     for (size_t i = 0; i < shares_; ++i) {
       memory_.cut.push_back(&memory_.shares[i].survivors[task]);
     }
-    CutSurvivors(tasks_[task].scan, sizes_.prefix, memory_.cut);
+    CutSurvivors(*tasks_[task].scan, sizes_.prefix, memory_.cut);
     return;
   }
-  const float least = Threshold(sizes_.prefix);
+  const float least = Threshold(task, sizes_.prefix);
   if (least == kLeast) return;
   for (size_t i = 0; i < shares_; ++i) {
-    const RawVector<float>& scores = memory_.shares[i].scores;
+    const RawVector<float>& scores = memory_.shares[i].scores[task];
     Survivors& survivors = memory_.shares[i].survivors[task];
     size_t from = 0;
     size_t to = 0;
@@ -295,7 +352,7 @@ void CodeSearch::ScanSignPlanes(Share* share) const {
   }
   RunsAhead ahead(*share, share->survivors[0]);
   const auto fetch = [row_bytes](const ScanRun& run, size_t slot) {
-    Prefetch(run.columns.rest + slot * row_bytes, row_bytes);
+    PrefetchBytes(run.columns.rest + slot * row_bytes, row_bytes);
   };
   ahead.From(0, fetch);
   for (size_t r = 0; r < share->runs.size(); ++r) {
@@ -312,7 +369,7 @@ void CodeSearch::ScanSignPlanes(Share* share) const {
     }
     const ScanColumns& columns = share->runs[r].columns;
     if (tasks == 1) {
-      context_.scan.SignSums(tasks_[0].scan, columns, share->run_slots[0],
+      context_.scan.SignSums(*tasks_[0].scan, columns, share->run_slots[0],
                              share->prefix_sums[0], share->sign_sums[0]);
     } else {
       context_.scan.SignSums(memory_.queries, columns, share->run_slots,
@@ -325,7 +382,7 @@ void CodeSearch::ScanSignPlanes(Share* share) const {
 void CodeSearch::ScoreSignPlane(size_t task, Share* share) const {
   const Survivors& survivors = share->survivors[task];
   const size_t size = survivors.size();
-  share->scores.resize(size);
+  share->scores[task].resize(size);
   if (context_.metric != Metric::kCosine) {
     share->scalars.resize(size);
     size_t i = 0;
@@ -336,12 +393,12 @@ void CodeSearch::ScoreSignPlane(size_t task, Share* share) const {
       }
     }
   }
-  StageScoresOf(tasks_[task].scan.sign_units, share->sums[task].data(),
-                share->scalars.data(), size, share->scores.data());
+  StageScoresOf(tasks_[task].scan->sign_units, share->sums[task].data(),
+                share->scalars.data(), size, share->scores[task].data());
 }
 
 void CodeSearch::CutSignPlane(size_t task) {
-  const float least = Threshold(sizes_.sign);
+  const float least = Threshold(task, sizes_.sign);
   if (least == kLeast) return;
   for (size_t i = 0; i < shares_; ++i) {
     Share& share = memory_.shares[i];
@@ -349,7 +406,7 @@ void CodeSearch::CutSignPlane(size_t task) {
     size_t from = 0;
     size_t to = 0;
     for (size_t& end : survivors.part_ends) {
-      to = MoveAtLeast(least, share.scores.data(), from, end, to,
+      to = MoveAtLeast(least, share.scores[task].data(), from, end, to,
                        survivors.slots.data(), share.sums[task].data());
       from = end;
       end = to;
@@ -359,27 +416,42 @@ void CodeSearch::CutSignPlane(size_t task) {
   }
 }
 
+void CodeSearch::FetchFullCode(size_t task, const Share& share) const {
+  const size_t row_bytes = context_.scan.layout().low_bytes;
+  const Survivors& survivors = share.survivors[task];
+  size_t i = 0;
+  for (size_t r = 0; r < share.runs.size(); ++r) {
+    const ScanRun& run = share.runs[r];
+    for (; i < survivors.part_ends[r]; ++i) {
+      if (i == kFetched) return;
+      const size_t slot = survivors.slots[i];
+      PrefetchBytes(run.columns.low + slot * row_bytes, row_bytes);
+      __builtin_prefetch(run.scalars + slot);
+    }
+  }
+}
+
 void CodeSearch::ScanFullCode(size_t task, Share* share) const {
-  const ScanQuery& query = tasks_[task].scan;
+  const ScanQuery& query = *tasks_[task].scan;
   const Survivors& survivors = share->survivors[task];
   const size_t size = survivors.size();
   const bool sketch = context_.scan.layout().has_sketch;
+  RawVector<float>& scores = share->scores[task];
   share->full_sums.resize(size);
   share->sketch_sums.resize(sketch ? size : 0);
-  share->scores.resize(size);
+  scores.resize(size);
   share->scalars.resize(size);
   const size_t row_bytes = context_.scan.layout().low_bytes;
   RunsAhead ahead(*share, survivors);
   const auto fetch = [=](const ScanRun& run, size_t slot) {
-    Prefetch(run.columns.low + slot * row_bytes, row_bytes);
+    PrefetchBytes(run.columns.low + slot * row_bytes, row_bytes);
     __builtin_prefetch(run.scalars + slot);
   };
-  ahead.From(0, fetch);
   size_t begin = 0;
   for (size_t r = 0; r < share->runs.size(); ++r) {
     const ScanRun& run = share->runs[r];
     const size_t end = survivors.part_ends[r];
-    ahead.From(end, fetch);
+    if (end >= kFetched) ahead.From(end, fetch);
     const auto slots =
         absl::MakeConstSpan(survivors.slots).subspan(begin, end - begin);
     context_.scan.FullSums(query, run.columns, slots,
@@ -394,29 +466,29 @@ void CodeSearch::ScanFullCode(size_t task, Share* share) const {
     }
     begin = end;
   }
-  context_.scan.FullScores(*tasks_[task].prepared, context_.metric,
-                           share->full_sums.data(),
+  context_.scan.FullScores(query, context_.metric, share->full_sums.data(),
                            sketch ? share->sketch_sums.data() : nullptr,
-                           share->scalars.data(), size, share->scores.data());
+                           share->scalars.data(), size, scores.data());
   if (context_.metric != Metric::kL2) return;
-  for (float& score : share->scores) score = -score;
+  for (float& score : scores) score = -score;
 }
 
-absl::Span<Candidate> CodeSearch::TakeBest(size_t task) {
-  std::vector<Candidate>& best = memory_.best;
+void CodeSearch::TakeBest(size_t task, std::vector<Candidate>* out) {
+  std::vector<Candidate>& best = *out;
   best.clear();
-  if (sizes_.full == 0) return {};
-  const float least = Threshold(sizes_.full);
+  if (sizes_.full == 0) return;
+  const float least = Threshold(task, sizes_.full);
   for (size_t i = 0; i < shares_; ++i) {
     const Share& share = memory_.shares[i];
     const Survivors& survivors = share.survivors[task];
+    const RawVector<float>& scores = share.scores[task];
     size_t begin = 0;
     for (size_t r = 0; r < share.runs.size(); ++r) {
       const auto first = static_cast<uint32_t>(share.runs[r].first);
       for (; begin < survivors.part_ends[r]; ++begin) {
-        if (share.scores[begin] < least) continue;
-        best.push_back({share.scores[begin], first + survivors.slots[begin],
-                        share.parts[r]});
+        if (scores[begin] < least) continue;
+        best.push_back(
+            {scores[begin], first + survivors.slots[begin], share.parts[r]});
       }
     }
   }
@@ -426,7 +498,6 @@ absl::Span<Candidate> CodeSearch::TakeBest(size_t task) {
                      best.end(), BestFirst{&context_.view});
     best.resize(sizes_.full);
   }
-  return absl::MakeSpan(best);
 }
 
 }  // namespace corkscrew

@@ -77,17 +77,10 @@ absl::Status IndexSearch::Prepare() {
     tasks_.push_back(
         SearchTask{&query, query.k + (query.exclude_id.empty() ? 0 : 1), at,
                    SlotFilter(context_.view, at, query.filter)});
+    if (options_.rescore_column) {
+      tasks_.back().lengths = LengthsOf(query.vector);
+    }
   }
-  return absl::OkStatus();
-}
-
-absl::Status IndexSearch::PrepareTask(SearchTask* task) const {
-  const IndexQuery& query = *task->query;
-  if (options_.rescore_column) task->lengths = LengthsOf(query.vector);
-  if (query.exact) return absl::OkStatus();
-  CORKSCREW_ASSIGN_OR_RETURN(task->prepared,
-                             context_.quantizer.Prepare(query.vector));
-  task->scan = context_.scan.Prepare(*task->prepared);
   return absl::OkStatus();
 }
 
@@ -108,10 +101,14 @@ bool IndexSearch::IsCancelled(size_t scores) {
 }
 
 void IndexSearch::GroupTasks() {
+  if (tasks_.size() == 1) {
+    groups_.push_back({0, 1});
+    return;
+  }
   const size_t threads = std::max<size_t>(1, options_.threads);
   const size_t most =
       std::clamp<size_t>(tasks_.size() / threads, 1, kTasksPerGroup);
-  std::vector<SearchTask> grouped;
+  absl::InlinedVector<SearchTask, 1> grouped;
   grouped.reserve(tasks_.size());
   std::vector<bool> done(tasks_.size());
   for (size_t i = 0; i < tasks_.size(); ++i) {
@@ -137,7 +134,7 @@ absl::StatusOr<std::vector<std::vector<IndexHit>>> IndexSearch::Run() {
   const bool side_by_side = groups_.size() >= threads &&
                             SlotsOfView() * tasks_.size() >= kThreadsFrom;
   std::vector<std::vector<IndexHit>> hits(tasks_.size());
-  std::vector<absl::Status> statuses(groups_.size());
+  absl::InlinedVector<absl::Status, 1> statuses(groups_.size());
   const auto run = [&](size_t worker, size_t i) {
     const Group& group = groups_[i];
     if (tasks_[group.begin].query->exact) return true;
@@ -149,9 +146,8 @@ absl::StatusOr<std::vector<std::vector<IndexHit>>> IndexSearch::Run() {
     return CancelledError();
   }
   for (size_t i = 0; i < groups_.size(); ++i) {
-    SearchTask& task = tasks_[groups_[i].begin];
+    const SearchTask& task = tasks_[groups_[i].begin];
     if (!task.query->exact) continue;
-    CORKSCREW_RETURN_IF_ERROR(PrepareTask(&task));
     const Best best = RunExact(task);
     statuses[i] = best.status();
     if (absl::IsCancelled(statuses[i])) return statuses[i];
@@ -168,15 +164,25 @@ absl::Status IndexSearch::RunByCodes(const Group& group, bool may_ask,
                                      absl::Span<std::vector<IndexHit>> hits) {
   const auto tasks =
       absl::MakeSpan(tasks_).subspan(group.begin, group.end - group.begin);
-  for (SearchTask& task : tasks) CORKSCREW_RETURN_IF_ERROR(PrepareTask(&task));
-  const size_t slots = SlotsOfView();
+  // Kept by the thread: what the stages work with is allocated once.
+  thread_local CodeSearchMemory memory;
+  if (memory.scans.size() < tasks.size()) memory.scans.resize(tasks.size());
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    CORKSCREW_RETURN_IF_ERROR(
+        context_.scan.Prepare(tasks[i].query->vector, tasks.size() > 1,
+                              &memory.grid, &memory.scans[i]));
+    tasks[i].scan = &memory.scans[i];
+  }
+  const size_t scores = SlotsOfView() * tasks.size();
   absl::Status status;
+  const auto stop = [&](size_t done) {
+    if (!may_ask || !IsCancelled(done)) return false;
+    status = CancelledError();
+    return true;
+  };
   const auto finish = [&](const SearchTask& task,
                           absl::Span<Candidate> candidates) {
-    if (may_ask && IsCancelled(slots + kFinish)) {
-      status = CancelledError();
-      return false;
-    }
+    if (stop(kFinish)) return false;
     if (options_.rescore_column) {
       status = ScoreWithColumn(context_, task, candidates);
       if (!status.ok()) return false;
@@ -185,9 +191,8 @@ absl::Status IndexSearch::RunByCodes(const Group& group, bool may_ask,
         Hits(*task.query, SortBest(context_, task, candidates));
     return true;
   };
-  // Kept by the thread: what the stages work with is allocated once.
-  thread_local CodeSearchMemory memory;
-  CodeSearch(context_, tasks, threads, &memory).Run(finish);
+  CodeSearch(context_, tasks, threads, &memory)
+      .Run([&] { return !stop(scores / 2); }, finish);
   return status;
 }
 

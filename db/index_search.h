@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -42,7 +43,6 @@ class IndexSearch {
 
   // Puts tasks that can be searched together next to each other.
   void GroupTasks();
-  absl::Status PrepareTask(SearchTask* task) const;
   bool IsCancelled(size_t scores);
   size_t SlotsOfView() const;
   // The number of its query.
@@ -61,8 +61,9 @@ class IndexSearch {
   const IndexOptions& options_;
   const SearchContext& context_;
   const absl::Span<const IndexQuery> queries_;
-  std::vector<SearchTask> tasks_;  // [queries]
-  std::vector<Group> groups_;
+  // Nothing is allocated for one query.
+  absl::InlinedVector<SearchTask, 1> tasks_;  // [queries]
+  absl::InlinedVector<Group, 1> groups_;
 
   // Used by the calling thread only.
   const std::function<bool()>& cancelled_;

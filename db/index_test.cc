@@ -15,6 +15,7 @@
 #include "base/testing.h"
 #include "db/filter.h"
 #include "db/reference_index.h"
+#include "db/stage_sizes.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -92,6 +93,30 @@ IndexQuery RandomQuery(Random* random, absl::Span<const float> vector,
   if (random->Next() % 3 == 0) query.exclude_id = "r3";
   if (random->Next() % 2 == 0) query.at = random->Next() % (puts + 2);
   return query;
+}
+
+TEST(StageSizesTest, AreThoseOfTheSpecification) {
+  const auto sizes = [](size_t dim, size_t k, float oversample, bool rescored,
+                        size_t n) {
+    const StageSizes of = SizesOf(ScanLayout({.dim = dim, .bits = 2}), k,
+                                  oversample, rescored, n);
+    return std::vector<size_t>{of.prefix, of.sign, of.full};
+  };
+  using ::testing::ElementsAre;
+  EXPECT_THAT(sizes(384, 10, 4, true, 59'004), ElementsAre(3060, 180, 40));
+  EXPECT_THAT(sizes(384, 10, 4, false, 59'004), ElementsAre(3544, 180, 10));
+  EXPECT_THAT(sizes(1536, 10, 4, true, 1'000'000), ElementsAre(10640, 370, 40));
+  // Few signs are rough; the prefix is all of them up to 192.
+  EXPECT_THAT(sizes(200, 10, 4, true, 10'000), ElementsAre(1640, 290, 40));
+  EXPECT_THAT(sizes(128, 10, 4, true, 10'000), ElementsAre(1640, 1640, 40));
+  EXPECT_THAT(sizes(8, 10, 4, true, 10'000), ElementsAre(6960, 6960, 40));
+  EXPECT_THAT(sizes(384, 3, 1.5, true, 0), ElementsAre(80, 15, 5));
+  for (const size_t root : {1, 2, 3, 1000, 65535, 65536, 2000000000}) {
+    EXPECT_EQ(IntegerRoot(root * root), root);
+    EXPECT_EQ(IntegerRoot(root * root - 1), root - 1);
+    EXPECT_EQ(IntegerRoot(root * root + 2 * root), root);
+  }
+  EXPECT_EQ(IntegerRoot(0), 0);
 }
 
 // What the hits of a random history must be, for every metric and width, with

@@ -5,8 +5,8 @@
 
 #include <cstddef>
 #include <memory>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "corkscrew/record.h"
 #include "db/forgotten_records.h"
 #include "db/slot_block.h"
@@ -28,7 +28,7 @@ struct IndexView {
   };
 
   Lamport now = 0;
-  std::vector<Part> parts;
+  absl::InlinedVector<Part, 16> parts;  // Few searches see more.
   std::shared_ptr<const ForgottenRecords::Table> forgotten;  // May be null.
   std::shared_ptr<const void> keep;                          // Owns the blocks.
 

@@ -21,7 +21,7 @@ bool RunUnits(size_t units, size_t threads,
   };
   std::vector<std::thread> others;
   const size_t workers = std::min(units, threads);
-  others.reserve(workers);
+  if (workers > 1) others.reserve(workers - 1);
   for (size_t worker = 1; worker < workers; ++worker) {
     try {
       others.emplace_back(run, worker);

@@ -24,17 +24,14 @@ constexpr size_t kRowsAtOnce = 4;
 // coming that are read side by side.
 constexpr size_t kRowsAhead = 32;
 
-// The first level is too small for so many rows.
-void PrefetchToSecondLevel(const char* line) {
-  __builtin_prefetch(line, /*rw=*/0, /*locality=*/2);
-}
-
-void Prefetch(absl::string_view row) {
+// To the second level: the first is too small for so many rows.
+void PrefetchRow(absl::string_view row) {
   constexpr size_t kCacheLine = 64;
   for (size_t i = 0; i < row.size(); i += kCacheLine) {
-    PrefetchToSecondLevel(row.data() + i);
+    __builtin_prefetch(row.data() + i, /*rw=*/0, /*locality=*/2);
   }
-  if (!row.empty()) PrefetchToSecondLevel(row.data() + row.size() - 1);
+  if (row.empty()) return;
+  __builtin_prefetch(row.data() + row.size() - 1, /*rw=*/0, /*locality=*/2);
 }
 
 // Makes a damaged row again.
@@ -131,13 +128,20 @@ absl::Span<Candidate> SortBest(const SearchContext& context,
   return candidates.first(n);
 }
 
+void FetchColumn(const SearchContext& context,
+                 absl::Span<const Candidate> candidates) {
+  for (const Candidate& c : candidates) {
+    PrefetchRow(context.view.block(c).rescore_row(c.slot));
+  }
+}
+
 absl::Status ScoreWithColumn(const SearchContext& context,
                              const SearchTask& task,
                              absl::Span<Candidate> candidates) {
   const auto prefetch = [&](size_t i) {
     if (i >= candidates.size()) return;
     const Candidate& c = candidates[i];
-    Prefetch(context.view.block(c).rescore_row(c.slot));
+    PrefetchRow(context.view.block(c).rescore_row(c.slot));
   };
   RowBatch batch(context, task);
   for (size_t i = 0; i < kRowsAhead; ++i) prefetch(i);

@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -32,9 +31,8 @@ struct SearchTask {
   size_t k = 0;  // One more than asked for if an id is excluded.
   Lamport at = 0;
   SlotFilter filter;
-  std::optional<PreparedQuery> prepared = std::nullopt;  // For the code scan,
-  ScanQuery scan = {};                                   // as this.
-  Lengths lengths = {};  // Of the query; for rescoring.
+  const ScanQuery* scan = nullptr;  // For the code scan.
+  Lengths lengths = {};             // Of the query; for rescoring.
 };
 
 // What the stages work on. Immutable while they run.
@@ -53,6 +51,7 @@ class SelectedSlots {
   void Select(const IndexView& view, const SlotFilter& filter);
 
   size_t count() const { return count_; }
+  size_t slots() const { return 64 * words_.size(); }  // Of the parts.
   bool HasAny(size_t part) const { return parts_[part].count > 0; }
   bool HasAll(size_t part) const {
     return parts_[part].count == parts_[part].slots;
@@ -87,6 +86,18 @@ struct SlotRange {
 absl::Span<Candidate> SortBest(const SearchContext& context,
                                const SearchTask& task,
                                absl::Span<Candidate> candidates);
+
+// Fetches bytes that will be read into the first-level cache.
+inline void PrefetchBytes(const void* from, size_t size) {
+  constexpr size_t kCacheLine = 64;
+  const char* const bytes = static_cast<const char*>(from);
+  for (size_t i = 0; i < size; i += kCacheLine) __builtin_prefetch(bytes + i);
+  if (size != 0) __builtin_prefetch(bytes + size - 1);
+}
+
+// Fetches what ScoreWithColumn() reads.
+void FetchColumn(const SearchContext& context,
+                 absl::Span<const Candidate> candidates);
 
 // Replaces the scores of `candidates` by those of the rescore column.
 //   errors of OriginalReader, which is asked for rows that are damaged

@@ -22,7 +22,7 @@ void Retain(size_t slots, uint64_t* words, const Test& test) {
 }  // namespace
 
 SlotFilter::SlotFilter(const IndexView& view, Lamport at, const Filter* filter)
-    : view_(view),
+    : view_(&view),
       at_(at),
       filter_(filter != nullptr && filter->op == Filter::Op::kAll ? nullptr
                                                                   : filter),
@@ -31,7 +31,7 @@ SlotFilter::SlotFilter(const IndexView& view, Lamport at, const Filter* filter)
                      : nullptr) {}
 
 size_t SlotFilter::Select(size_t part, uint64_t* words) const {
-  const IndexView::Part& in = view_.parts[part];
+  const IndexView::Part& in = view_->parts[part];
   const size_t alive = in.block->AliveAt(at_, in.slots, words);
   if (filter_ == nullptr && forgotten_ == nullptr) return alive;
   if (filter_ != nullptr) {

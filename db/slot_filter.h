@@ -19,7 +19,7 @@ class SlotFilter {
   SlotFilter(const IndexView& view, Lamport at, const Filter* filter);
 
   // Whether slots of this part may be admitted at all.
-  bool Reads(size_t part) const { return view_.parts[part].MayBeAlive(at_); }
+  bool Reads(size_t part) const { return view_->parts[part].MayBeAlive(at_); }
 
   // Sets bit i % 64 of words[i / 64] for each slot of the part that is alive,
   // matches the filter and is not forgotten, and no other bit. Returns how many
@@ -27,10 +27,10 @@ class SlotFilter {
   size_t Select(size_t part, uint64_t* words) const;
 
  private:
-  const IndexView& view_;
-  const Lamport at_;
-  const Filter* const filter_;
-  const ForgottenRecords::Table* const forgotten_;  // Null: none can be alive.
+  const IndexView* view_;
+  Lamport at_;
+  const Filter* filter_;
+  const ForgottenRecords::Table* forgotten_;  // Null: none can be alive.
 };
 
 }  // namespace corkscrew

@@ -20,14 +20,11 @@ struct StageSizes {
   size_t full = 0;    // After the full code; of ties, ids decide.
 };
 
-// The largest r with r^power <= n.
-constexpr size_t IntegerRoot(size_t n, int power) {
+// The largest r with r^2 <= n.
+constexpr size_t IntegerRoot(size_t n) {
   size_t root = 0;
-  for (size_t bit = size_t{1} << (63 / power); bit > 0; bit /= 2) {
-    const size_t next = root + bit;
-    size_t left = n;  // n divided by next, power - 1 times.
-    for (int i = 1; i < power; ++i) left /= next;
-    if (next <= left) root = next;
+  for (size_t bit = size_t{1} << 31; bit > 0; bit /= 2) {
+    if (root + bit <= n / (root + bit)) root += bit;
   }
   return root;
 }
@@ -41,13 +38,16 @@ inline StageSizes SizesOf(const ScanLayout& layout, size_t k, float oversample,
       std::ceil(double{oversample} * static_cast<double>(k)));
   sizes.full = rescored ? sampled : k;
   // The order of the sign plane is rough: the more so the fewer signs there are
-  // and the more slots are between two neighbours.
+  // and the more slots are between two neighbours; that of the prefix, which
+  // has about as many signs in all dimensions, more so. Chosen with
+  // bench/stage_recall.cc.
+  const size_t root = IntegerRoot(eligible);
   const size_t rough = (384 + layout.dim - 1) / layout.dim;
-  sizes.sign = rough * (4 * sampled + 2 * IntegerRoot(eligible, 2));
-  const size_t root = IntegerRoot(eligible, 3);
-  sizes.prefix = layout.rest_bytes == 0
-                     ? sizes.sign  // The prefix is the sign plane.
-                     : std::max(4 * sizes.sign, 1000 + 2 * root * root);
+  sizes.sign = rough * (3 * sampled + root / 4);
+  // What is lost in codes alone is not made up for by oversampling.
+  sizes.prefix =
+      std::max(16 * sampled + (rescored ? 10 : 12) * root, sizes.sign);
+  if (layout.rest_bytes == 0) sizes.sign = sizes.prefix;  // The same plane.
   return sizes;
 }
 

@@ -9,7 +9,9 @@
 #include <limits>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "base/status_macros.h"
 #include "corkscrew/metric.h"
 #include "corkscrew/quantizer.h"
 #include "quant/code_sums.h"
@@ -37,22 +39,22 @@ constexpr size_t kBytesPerRun = 256 * 1024;
 
 // Copies `values` to `in_order` and, by bit position, to `by_bit`, both filled
 // with 0.
-PlaneIntegers Arrange(absl::Span<const int16_t> values, size_t stride,
-                      int8_t* in_order, int8_t* by_bit) {
+PlaneIntegers ArrangePlane(absl::Span<const int8_t> values, size_t stride,
+                           int8_t* in_order, int8_t* by_bit) {
   int32_t total = 0;
   for (size_t i = 0; i < values.size(); ++i) {
-    const auto value = static_cast<int8_t>(values[i]);
-    in_order[i] = value;
-    by_bit[i % 8 * stride + i / 8] = value;
-    total += value;
+    in_order[i] = values[i];
+    by_bit[i % 8 * stride + i / 8] = values[i];
+    total += values[i];
   }
   return {by_bit, stride, in_order, total};
 }
 
-int32_t Total(absl::Span<const int16_t> values) {
-  int32_t total = 0;
-  for (const int16_t value : values) total += value;
-  return total;
+std::vector<int8_t> Narrow(const QueryIntegers& integers, size_t dim) {
+  std::vector<int8_t> values(dim);
+  std::transform(integers.wide.get(), integers.wide.get() + dim, values.begin(),
+                 [](int16_t value) { return static_cast<int8_t>(value); });
+  return values;
 }
 
 }  // namespace
@@ -75,6 +77,9 @@ CodeScan::Tables::Tables(const QuantizerParams& params) : layout(params) {
   const std::vector<int16_t>& levels = codes.levels;
   level_unit = (static_cast<double>(codebook.unit) * 0x1p-23) /
                std::sqrt(static_cast<double>(layout.dim));
+  sign_level = static_cast<float>(
+      (static_cast<double>(MakeCodebook(1, 1).unit) * 0x1p-23) /
+      std::sqrt(static_cast<double>(layout.dim)));
   first = levels[0];
   linear = layout.level_bits <= 2 || (codes.bytewise && layout.level_bits == 8);
   for (int i = 0; i < layout.level_bits; ++i) {
@@ -82,10 +87,39 @@ CodeScan::Tables::Tables(const QuantizerParams& params) : layout(params) {
   }
 }
 
-CodeScan::CodeScan(const Quantizer& quantizer) : tables_(quantizer.params()) {}
+CodeScan::CodeScan(const Quantizer& quantizer)
+    : tables_(quantizer.params()),
+      rotation_(quantizer.params().dim, quantizer.params().seed,
+                RotationKind::kMain) {
+  if (quantizer.params().mode == QuantizerMode::kIp) {
+    sketch_rotation_.emplace(quantizer.params().dim, quantizer.params().seed,
+                             RotationKind::kSketch);
+  }
+}
 
 ScanQuery CodeScan::Prepare(const PreparedQuery& query) const {
   const PreparedQuery::Rep& from = query.rep();
+  const size_t dim = tables_.layout.dim;
+  ScanQuery scan;
+  Arrange(Narrow(from.integers, dim),
+          tables_.layout.has_sketch ? Narrow(from.sketch, dim)
+                                    : std::vector<int8_t>(),
+          from.units, /*shared=*/true, &scan);
+  return scan;
+}
+
+absl::Status CodeScan::Prepare(absl::Span<const float> query, bool shared,
+                               QueryGrid* grid, ScanQuery* scan) const {
+  const Rotation* const sketch =
+      sketch_rotation_.has_value() ? &*sketch_rotation_ : nullptr;
+  CORKSCREW_RETURN_IF_ERROR(MakeQueryGrid(query, rotation_, sketch, grid));
+  Arrange(grid->values, grid->sketch, grid->units, shared, scan);
+  return absl::OkStatus();
+}
+
+void CodeScan::Arrange(absl::Span<const int8_t> values,
+                       absl::Span<const int8_t> sketch, const ScoreUnits& units,
+                       bool shared, ScanQuery* out) const {
   const ScanLayout& layout = tables_.layout;
   // Kernels read whole vectors, at any position of a row.
   const size_t stride = hwy::RoundUpTo(layout.plane_bytes, 64) + 64;
@@ -94,12 +128,15 @@ ScanQuery CodeScan::Prepare(const PreparedQuery& query) const {
       HWY_DYNAMIC_DISPATCH(PrefixTableBytes)(layout.prefix_bytes);
   const size_t arranged = in_order + 8 * stride;
   const size_t shared_bytes =
-      HWY_DYNAMIC_DISPATCH(SharedTableBytes)(layout.prefix_bytes);
+      shared ? HWY_DYNAMIC_DISPATCH(SharedTableBytes)(layout.prefix_bytes) : 0;
   const size_t before = table_bytes + shared_bytes;
   const size_t total = before + arranged * (layout.has_sketch ? 2 : 1);
 
-  ScanQuery scan;
-  scan.memory = hwy::AllocateAligned<uint8_t>(total);
+  ScanQuery& scan = *out;
+  if (scan.memory_bytes < total) {
+    scan.memory = hwy::AllocateAligned<uint8_t>(total);
+    scan.memory_bytes = total;
+  }
   uint8_t* at = scan.memory.get();
   std::fill(at + before, at + total, uint8_t{0});
   const auto take = [&at](size_t bytes) {
@@ -109,18 +146,19 @@ ScanQuery CodeScan::Prepare(const PreparedQuery& query) const {
   };
   uint8_t* const tables = take(table_bytes);
   uint8_t* const shared_tables = take(shared_bytes);
-  const auto arrange = [&](const QueryIntegers& integers) {
+  const auto arrange = [&](absl::Span<const int8_t> integers) {
     auto* const plain = reinterpret_cast<int8_t*>(take(in_order));
     auto* const by_bit = reinterpret_cast<int8_t*>(take(8 * stride));
-    return Arrange({integers.wide.get(), layout.dim}, stride, plain, by_bit);
+    return ArrangePlane(integers, stride, plain, by_bit);
   };
-  scan.levels = arrange(from.integers);
-  if (layout.has_sketch) scan.sketch = arrange(from.sketch);
+  scan.levels = arrange(values);
+  scan.sketch = layout.has_sketch ? arrange(sketch) : PlaneIntegers();
 
   const size_t prefix_dim = std::min(layout.dim, 8 * layout.prefix_bytes);
-  const absl::Span<const int16_t> prefix(from.integers.wide.get(), prefix_dim);
-  const int32_t prefix_total = Total(prefix);
-  for (const int16_t value : prefix) {
+  int32_t prefix_total = 0;
+  scan.prefix_magnitude = 0;
+  for (const int8_t value : values.first(prefix_dim)) {
+    prefix_total += value;
     scan.prefix_magnitude += std::abs(int{value});
   }
   scan.rest = scan.levels;
@@ -132,21 +170,22 @@ ScanQuery CodeScan::Prepare(const PreparedQuery& query) const {
       2 * HWY_DYNAMIC_DISPATCH(FillPrefixTables)(scan.levels.in_order,
                                                  layout.prefix_bytes, tables) +
       prefix_total;
-  scan.shared_tables = shared_tables;
-  scan.shared_excess = HWY_DYNAMIC_DISPATCH(FillSharedTables)(
-      scan.levels.in_order, layout.prefix_bytes, shared_tables);
+  scan.shared_tables = nullptr;
+  scan.shared_excess = 0;
+  if (shared) {
+    scan.shared_tables = shared_tables;
+    scan.shared_excess = HWY_DYNAMIC_DISPATCH(FillSharedTables)(
+        scan.levels.in_order, layout.prefix_bytes, shared_tables);
+  }
 
   const auto dim = static_cast<double>(layout.dim);
-  scan.sign_units.query = from.units.dot;
-  scan.sign_units.level = static_cast<float>(
-      (static_cast<double>(MakeCodebook(1, 1).unit) * 0x1p-23) /
-      std::sqrt(dim));
-  scan.sign_units.norm2 = from.units.norm2;
+  scan.units = units;
+  scan.sign_units.query = units.dot;
+  scan.sign_units.level = tables_.sign_level;
+  scan.sign_units.norm2 = units.norm2;
   scan.prefix_units = scan.sign_units;
-  scan.prefix_units.query =
-      static_cast<float>((static_cast<double>(from.units.dot) * dim) /
-                         static_cast<double>(prefix_dim));
-  return scan;
+  scan.prefix_units.query = static_cast<float>(
+      (static_cast<double>(units.dot) * dim) / static_cast<double>(prefix_dim));
 }
 
 void CodeScan::PrefixSums(const ScanQuery& query, const uint8_t* prefix,
@@ -166,6 +205,7 @@ void CodeScan::Share(const uint8_t* prefix, size_t blocks,
 
 void CodeScan::PrefixSums(const ScanQuery& query, const SharedBlocks& shared,
                           int16_t* sums) const {
+  assert(query.shared_tables != nullptr);
   HWY_DYNAMIC_DISPATCH(SharedPrefixSumsOf)
   (tables_.layout, query, shared.prefix_, shared.indices_, shared.blocks_,
    sums);
@@ -222,11 +262,11 @@ void CodeScan::SketchSums(const ScanQuery& query, const ScanColumns& columns,
   (tables_.layout, query, columns, slots, sums);
 }
 
-void CodeScan::FullScores(const PreparedQuery& query, Metric metric,
+void CodeScan::FullScores(const ScanQuery& query, Metric metric,
                           const float* sums, const float* sketch_sums,
                           const CodeScalars* scalars, size_t n,
                           float* scores) const {
-  const ScoreUnits& units = query.rep().units;
+  const ScoreUnits& units = query.units;
   if (!tables_.layout.has_sketch) {
     return ScoresFromSums(metric, units, sums, scalars, n, scores);
   }

@@ -8,14 +8,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "corkscrew/metric.h"
 #include "corkscrew/quantizer.h"
 #include "hwy/aligned_allocator.h"
 #include "quant/code_sums.h"
+#include "quant/query_grid.h"
+#include "quant/rotation.h"
 #include "quant/scan_layout.h"
+#include "quant/score_formulas.h"
 
 namespace corkscrew {
 
@@ -55,8 +60,10 @@ struct ScanQuery {
   PlaneIntegers sketch;  // Mode kIp only.
   StageUnits prefix_units;
   StageUnits sign_units;
+  ScoreUnits units;  // Of the full code.
 
   hwy::AlignedFreeUniquePtr<uint8_t[]> memory;  // Of the arrays.
+  size_t memory_bytes = 0;
 };
 
 // A few blocks of the prefix as several queries look them up one after the
@@ -77,7 +84,7 @@ class SharedBlocks {
 };
 
 // Sums for the codes of one quantizer. Immutable: thread-safe. The functions
-// allocate nothing, but for Prepare().
+// allocate nothing, but for Prepare() as it says.
 class CodeScan {
  public:
   explicit CodeScan(const Quantizer& quantizer);
@@ -85,6 +92,13 @@ class CodeScan {
   const ScanLayout& layout() const { return tables_.layout; }
 
   ScanQuery Prepare(const PreparedQuery& query) const;
+
+  // The same from the query itself, [dim]. `scan` may be one that was prepared
+  // before: its memory is used again, as that of `grid`, so that nothing is
+  // allocated. Without `shared` it can not be used with SharedBlocks.
+  // Errors of Quantizer::Prepare() but for the size, which is only asserted.
+  absl::Status Prepare(absl::Span<const float> query, bool shared,
+                       QueryGrid* grid, ScanQuery* scan) const;
 
   // Sets sums[i] to the prefix sum of slot i: the sum over the coordinates of
   // the prefix of the query's integer where the sign bit is 1, less where it is
@@ -130,9 +144,9 @@ class CodeScan {
 
   // Sets scores[i] to the score of 2.14 with the sum sums[i] of FullSums() and,
   // in mode kIp, sketch_sums[i] of SketchSums() (otherwise null). What
-  // Quantizer::Score() gives for the canonical codes. `query` is the one that
-  // Prepare() got. `sums`, `scalars`, `scores` [n].
-  void FullScores(const PreparedQuery& query, Metric metric, const float* sums,
+  // Quantizer::Score() gives for the canonical codes. `sums`, `scalars`,
+  // `scores` [n].
+  void FullScores(const ScanQuery& query, Metric metric, const float* sums,
                   const float* sketch_sums, const CodeScalars* scalars,
                   size_t n, float* scores) const;
 
@@ -148,10 +162,17 @@ class CodeScan {
     int32_t weights[8] = {};
     int32_t first = 0;
     double level_unit = 0;  // kd
+    float sign_level = 0;   // kd of one bit, rounded to float.
   };
 
  private:
+  // `sketch` is empty but in mode kIp.
+  void Arrange(absl::Span<const int8_t> values, absl::Span<const int8_t> sketch,
+               const ScoreUnits& units, bool shared, ScanQuery* scan) const;
+
   Tables tables_;
+  Rotation rotation_;
+  std::optional<Rotation> sketch_rotation_;  // Mode kIp only.
 };
 
 // Sets scores[i] to the stage score (docs/quantizer.md, 1.2) of sum sums[i]:

@@ -134,7 +134,20 @@ struct Case {
   void Check(const std::vector<uint32_t>& list) const {
     const auto prepared = quantizer.Prepare(query);
     ASSERT_TRUE(prepared.ok());
-    const ScanQuery scan_query = scan.Prepare(*prepared);
+    Check(list, *prepared, scan.Prepare(*prepared));
+    // In memory that held another query.
+    QueryGrid grid;
+    ScanQuery again;
+    const std::vector<float> other(query.rbegin(), query.rend());
+    ASSERT_TRUE(scan.Prepare(other, /*shared=*/true, &grid, &again).ok());
+    const uint8_t* const memory = again.memory.get();
+    ASSERT_TRUE(scan.Prepare(query, /*shared=*/true, &grid, &again).ok());
+    EXPECT_EQ(again.memory.get(), memory);
+    Check(list, *prepared, again);
+  }
+
+  void Check(const std::vector<uint32_t>& list, const PreparedQuery& prepared,
+             const ScanQuery& scan_query) const {
     const size_t blocks = ScanLayout::Blocks(scalars.size());
     std::vector<int16_t> prefix_got(blocks * kScanBlock);
     scan.PrefixSums(scan_query, prefix.data(), blocks, prefix_got.data());
@@ -167,7 +180,7 @@ struct Case {
         ASSERT_EQ(sketch_got[i], sketch_sums[list[i]]) << "entry " << i;
       }
     }
-    CheckScores(*prepared);
+    CheckScores(prepared, scan_query);
   }
 
   // All prefix sums, by blocks made ready for several queries.
@@ -184,14 +197,15 @@ struct Case {
     return sums;
   }
 
-  void CheckScores(const PreparedQuery& prepared) const {
+  void CheckScores(const PreparedQuery& prepared,
+                   const ScanQuery& scan_query) const {
     const size_t n = scalars.size();
     for (const Metric metric : {Metric::kCosine, Metric::kDot, Metric::kL2}) {
       if (layout.has_sketch && metric == Metric::kCosine) continue;
       std::vector<float> want(n);
       std::vector<float> got(n);
       quantizer.Score(prepared, metric, codes, scalars, absl::MakeSpan(want));
-      scan.FullScores(prepared, metric, full_sums.data(), sketch_sums.data(),
+      scan.FullScores(scan_query, metric, full_sums.data(), sketch_sums.data(),
                       scalars.data(), n, got.data());
       EXPECT_EQ(got, want);
     }

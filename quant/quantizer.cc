@@ -25,15 +25,12 @@
 #include "quant/encode.h"
 #include "quant/packing.h"
 #include "quant/prepared_query.h"
-#include "quant/rescore.h"
+#include "quant/query_grid.h"
 #include "quant/rotation.h"
 #include "quant/score_formulas.h"
 
 namespace corkscrew {
 namespace {
-
-constexpr double kOne = 0x1p24;     // Fixed-point 1.0.
-constexpr double kQueryGrid = 127;  // Class S8.
 
 // Rows whose sums are held on the stack between the two halves of scoring.
 constexpr size_t kRowBlock = 256;
@@ -70,49 +67,6 @@ void RunOnThreads(size_t parts, const Run& run) {
   run(0);
   for (; started < parts; ++started) run(started);
   for (std::thread& thread : threads) thread.join();
-}
-
-// Writes `vector`, scaled to length 1, in fixed point to `v` (all 0 for a null
-// vector) and returns its length (0 for a null vector). Sets `squared_norm` to
-// dot8 of the vector with itself.
-absl::StatusOr<double> ToFixedPoint(absl::Span<const float> vector,
-                                    absl::Span<int32_t> v,
-                                    double* squared_norm) {
-  *squared_norm = Dot8(vector, vector);
-  const double norm = std::sqrt(*squared_norm);
-  if (!std::isfinite(norm)) {
-    for (size_t i = 0; i < vector.size(); ++i) {
-      if (!std::isfinite(vector[i])) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "coordinate ", i, " is ", vector[i], ", want a finite number"));
-      }
-    }
-  }
-  if (norm > kMaxNorm) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "vector has length ", norm, ", want at most 2^60; scale it down"));
-  }
-  if (norm < kMinNorm) {
-    std::fill(v.begin(), v.end(), 0);
-    return 0.0;
-  }
-  ScaleAndRound(vector.data(), vector.size(), kOne / norm, v.data());
-  return norm;
-}
-
-// Writes the query integers of `rotated` to `grid` and returns the largest
-// magnitude in `rotated`. `scratch` has its size.
-int32_t ToQueryGrid(absl::Span<const int32_t> rotated,
-                    absl::Span<int32_t> scratch, std::vector<int8_t>* grid) {
-  int32_t largest = 0;
-  for (const int32_t r : rotated) largest = std::max(largest, std::abs(r));
-  grid->assign(rotated.size(), 0);
-  if (largest == 0) return 0;
-  ScaleAndRound(rotated.data(), rotated.size(),
-                kQueryGrid / static_cast<double>(largest), scratch.data());
-  std::transform(scratch.begin(), scratch.end(), grid->begin(),
-                 [](int32_t q) { return static_cast<int8_t>(q); });
-  return largest;
 }
 
 }  // namespace
@@ -202,8 +156,9 @@ absl::Status Quantizer::Rep::Encode(absl::Span<const float> vector,
   }
   scalars->norm = static_cast<float>(norm);
   scalars->scale =
-      norm == 0 ? 0.0f
-                : static_cast<float>((norm * kOne) / static_cast<double>(dot));
+      norm == 0
+          ? 0.0f
+          : static_cast<float>((norm * kFixedOne) / static_cast<double>(dot));
   return absl::OkStatus();
 }
 
@@ -242,7 +197,7 @@ void Quantizer::Rep::DecodeLevels(absl::Span<const uint8_t> code,
     squares += int64_t{codebook.levels[k]} * codebook.levels[k];
   }
   const double length = std::sqrt(static_cast<double>(squares));
-  const double unit = kOne / length;
+  const double unit = kFixedOne / length;
   for (size_t j = 0; j < vector.size(); ++j) {
     scratch.v[j] = static_cast<int32_t>(std::rint(
         static_cast<double>(codebook.levels[scratch.codes[j]]) * unit));
@@ -268,7 +223,7 @@ void Quantizer::Rep::AddSketch(absl::Span<const uint8_t> sketch, float gamma,
                                absl::Span<float> vector,
                                Scratch& scratch) const {
   UnpackBits(sketch, 1, scratch.codes);
-  const auto magnitude = static_cast<int32_t>(std::rint(kOne / root_dim));
+  const auto magnitude = static_cast<int32_t>(std::rint(kFixedOne / root_dim));
   for (size_t j = 0; j < vector.size(); ++j) {
     scratch.v[j] = scratch.codes[j] != 0 ? magnitude : -magnitude;
   }
@@ -402,27 +357,16 @@ absl::StatusOr<PreparedQuery> Quantizer::Prepare(
     absl::Span<const float> query) const {
   const size_t dim = rep_->params.dim;
   CORKSCREW_RETURN_IF_ERROR(CheckSize("query", query.size(), dim));
-  std::vector<int32_t> v(dim);
-  std::vector<int32_t> spare(dim);
-  std::vector<int8_t> grid;
+  QueryGrid grid;
+  CORKSCREW_RETURN_IF_ERROR(MakeQueryGrid(
+      query, rep_->rotation,
+      rep_->is_ip() ? rep_->sketch_rotation.data() : nullptr, &grid));
   auto prepared = std::make_unique<PreparedQuery::Rep>();
-  double squared_norm;
-  CORKSCREW_ASSIGN_OR_RETURN(
-      prepared->norm, ToFixedPoint(query, absl::MakeSpan(v), &squared_norm));
-  const double norm = prepared->norm;
-  prepared->units.norm2 = static_cast<float>(norm * norm);
-  rep_->rotation.Forward(absl::MakeSpan(v), absl::MakeSpan(spare));
-  const double largest = ToQueryGrid(v, absl::MakeSpan(spare), &grid);
-  prepared->units.dot =
-      static_cast<float>((norm * largest) / (kQueryGrid * kOne));
-  prepared->units.cosine = static_cast<float>(largest / (kQueryGrid * kOne));
-  prepared->integers = rep_->sums.Arrange(grid);
+  prepared->norm = grid.norm;
+  prepared->units = grid.units;
+  prepared->integers = rep_->sums.Arrange(grid.values);
   if (rep_->is_ip()) {
-    rep_->sketch_rotation[0].Forward(absl::MakeSpan(v), absl::MakeSpan(spare));
-    const double sketch_largest = ToQueryGrid(v, absl::MakeSpan(spare), &grid);
-    prepared->units.sketch =
-        static_cast<float>((norm * sketch_largest) / (kQueryGrid * kOne));
-    prepared->sketch = rep_->sketch_sums[0].Arrange(grid);
+    prepared->sketch = rep_->sketch_sums[0].Arrange(grid.sketch);
   }
   return PreparedQuery(std::move(prepared));
 }
