@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "corkscrew/embedder.h"
+#include "corkscrew/query_memory.h"
 #include "embed/architecture_set.h"
 #include "embed/compute.h"
 #include "embed/encoder.h"
@@ -28,7 +29,7 @@ namespace corkscrew {
 // Immutable but for what it remembers of queries. Thread-safe. Texts of a call
 // are spread over threads in groups; of a single group, long enough, the layers
 // are. A call with few short texts stays on the calling thread.
-class ModelEmbedder : public Embedder {
+class ModelEmbedder : public Embedder, public QueryMemory {
  public:
   // Copies what it needs of `file`, whose general.architecture is one of those
   // in embed/arch/.
@@ -45,6 +46,7 @@ class ModelEmbedder : public Embedder {
   size_t max_tokens() const override { return parts_.max_tokens; }
   absl::StatusOr<Embeddings> Embed(absl::Span<const absl::string_view> texts,
                                    TextKind kind) const override;
+  size_t query_memory_bytes() const override { return queries_.bytes(); }
 
   const Tokenizer& tokenizer() const { return *parts_.tokenizer; }
   // What is put in front of a text of this kind.
