@@ -75,7 +75,11 @@ HWY_INLINE void StoreTile(const float* HWY_RESTRICT tile, size_t row,
     for (size_t j = 0; j < kPanel; j += lanes) {
       auto v = hn::Add(hn::LoadU(d, tile + r * kPanel + j),
                        hn::LoadU(d, output.bias + column + j));
-      if (output.activation == Activation::kGelu) v = Gelu<kArithmetic>(d, v);
+      if (output.activation == Activation::kGelu) {
+        v = Gelu<kArithmetic>(d, v);
+      } else if (output.activation == Activation::kGeluTanh) {
+        v = GeluTanh<kArithmetic>(d, v);
+      }
       if (output.residual != nullptr) {
         v = hn::Add(v, hn::LoadU(d, output.residual + at + j));
       }
