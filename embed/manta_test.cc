@@ -235,6 +235,29 @@ TEST(MantaTest, QueriesAreRememberedUnchanged) {
   EXPECT_EQ((*forgets)->query_memory_bytes(), 0u);
 }
 
+TEST(MantaTest, AFileThatChangesAfterwardsChangesNothing) {
+  for (const char* name :
+       {"manta-golden-d32.sealed.mll", "manta-golden-d32.packed-q8.mll"}) {
+    const testing::TempDir dir;
+    const std::string path = dir.path() + "/model.mll";
+    std::filesystem::copy_file(DataPath(name), path);
+    const auto embedder = LoadEmbedder(path);
+    ASSERT_THAT(embedder, IsOk());
+    const std::vector<absl::string_view> texts = {"the boundary", "layer"};
+    const auto want = (*embedder)->Embed(texts, TextKind::kDocument);
+    ASSERT_THAT(want, IsOk());
+    for (const size_t size : {size_t{5000}, size_t{0}}) {
+      std::filesystem::resize_file(path, size);
+      const auto got = (*embedder)->Embed(texts, TextKind::kDocument);
+      ASSERT_THAT(got, IsOk());
+      EXPECT_EQ(got->vectors, want->vectors);
+      EXPECT_THAT(
+          LoadEmbedder(path),
+          StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(path)));
+    }
+  }
+}
+
 TEST(MantaTest, WhatIsNoSealedModelIsRefusedByName) {
   const auto file = Open("tiny_embed.mllb");
   ASSERT_NE(file, nullptr);
