@@ -9,9 +9,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/testing.h"
 #include "corkscrew/embedder.h"
+#include "corkscrew/query_memory.h"
 #include "embed/builtin_embedder.h"
 #include "embed/tiny_bert.h"
 #include "embed/vector_cut.h"
@@ -103,6 +105,25 @@ TEST(EmbedderOptionsTest, PromptsOfOptionsReplaceTheKnownOnes) {
   EXPECT_THAT(
       LoadEmbedderFromBytes(bert.Build(), "x.gguf", {.query_prompt = "\xff"}),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("UTF-8")));
+}
+
+TEST(QueryMemoryTest, AnEmbedderTellsHowMuchOfItsQueriesItRemembers) {
+  const auto embedder = Load(TinyBert(), {.query_cache_bytes = 10000});
+  const auto* memory = dynamic_cast<const QueryMemory*>(embedder.get());
+  ASSERT_NE(memory, nullptr);
+  EXPECT_EQ(memory->query_memory_bytes(), 0u);
+  Embed(*embedder, "hello");
+  EXPECT_EQ(memory->query_memory_bytes(), 0u);  // A document.
+  Embed(*embedder, "hello", TextKind::kQuery);
+  const size_t one = memory->query_memory_bytes();
+  EXPECT_GT(one, embedder->dim() * sizeof(float));
+  Embed(*embedder, "hello", TextKind::kQuery);
+  EXPECT_EQ(memory->query_memory_bytes(), one);
+  for (int i = 0; i < 200; ++i) {
+    Embed(*embedder, absl::StrCat("hello ", i), TextKind::kQuery);
+  }
+  EXPECT_GT(memory->query_memory_bytes(), one);
+  EXPECT_LE(memory->query_memory_bytes(), 10000u);
 }
 
 TEST(VectorCutTest, NumbersThatAreNotFiniteAreFoundAlsoWhereTheyAreLeftAway) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -125,6 +127,56 @@ absl::Status LoadBytes(absl::string_view bytes) {
     EXPECT_THAT(embedder.status().message(), HasSubstr(path));
   }
   return embedder.status();
+}
+
+// A token table and nothing else.
+std::string StaticModel() {
+  testing::TinyBert model;
+  model.strings["general.architecture"] = "static";
+  const auto uints = model.uints;
+  for (const auto& [key, value] : uints) {
+    if (absl::StartsWith(key, "bert.")) {
+      model.uints[absl::StrCat("static", key.substr(4))] = value;
+    }
+  }
+  const auto table = model.tensors.at("token_embd.weight");
+  model.tensors = {{"token_embd.weight", table}};
+  return model.Build();
+}
+
+std::vector<float> VectorsOf(const Embedder& embedder) {
+  const std::vector<absl::string_view> texts = {"a b", "", "ab a"};
+  const auto result = embedder.Embed(texts, TextKind::kDocument);
+  EXPECT_THAT(result, IsOk());
+  return result.ok() ? result->vectors : std::vector<float>();
+}
+
+// Nothing is read from the file after loading: were it mapped, the first change
+// would end the process (SIGBUS) and the second one change the vectors.
+TEST(LoadEmbedderTest, AFileThatChangesAfterwardsChangesNothing) {
+  testing::TinyBert quantized;
+  quantized.tensors.at("token_embd.weight").type = GgmlType::kQ8_0;
+  for (const std::string& bytes :
+       {testing::TinyBert().Build(), quantized.Build(), StaticModel()}) {
+    const testing::TempDir dir;
+    const std::string path = dir.path() + "/model";
+    const auto write = [&](const std::string& content) {
+      std::ofstream(path, std::ios::binary) << content;  // In place.
+    };
+    write(bytes);
+    const auto embedder = LoadEmbedder(path);
+    ASSERT_THAT(embedder, IsOk());
+    const std::vector<float> want = VectorsOf(**embedder);
+    ASSERT_FALSE(want.empty());
+    write("");
+    EXPECT_EQ(VectorsOf(**embedder), want);
+    write(std::string(bytes.size(), '\xff'));
+    EXPECT_EQ(VectorsOf(**embedder), want);
+    EXPECT_THAT(LoadEmbedder(path),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(path)));
+    ASSERT_EQ(std::remove(path.c_str()), 0);
+    EXPECT_EQ(VectorsOf(**embedder), want);
+  }
 }
 
 TEST(LoadEmbedderTest, ContentDecidesTheFormatNotTheName) {

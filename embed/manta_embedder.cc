@@ -17,12 +17,14 @@
 #include "base/status_macros.h"
 #include "base/utf8.h"
 #include "corkscrew/embedder.h"
+#include "embed/compute.h"
 #include "embed/gguf.h"
 #include "embed/manta_model.h"
 #include "embed/manta_tokenizer.h"
 #include "embed/mll_contents.h"
 #include "embed/mll_file.h"
 #include "embed/space.h"
+#include "embed/text_groups.h"
 #include "embed/tokenizer.h"
 #include "embed/vector_cut.h"
 #include "nlohmann/json.hpp"
@@ -242,33 +244,58 @@ absl::StatusOr<std::shared_ptr<const MantaEmbedder>> MantaEmbedder::Create(
   }
   std::string space =
       FingerprintOf(manifest, content, *matrices, max_tokens, prompts);
+  Parts parts{.name = file.name(),
+              .encoder = *std::move(encoder),
+              .tokenizer = *std::move(tokenizer),
+              .space = std::move(space),
+              .max_tokens = max_tokens,
+              .prompts = std::move(prompts)};
   return std::shared_ptr<const MantaEmbedder>(
-      new MantaEmbedder(file.name(), *std::move(encoder), *std::move(tokenizer),
-                        std::move(space), max_tokens, std::move(prompts)));
+      new MantaEmbedder(std::move(parts), options));
 }
 
 absl::StatusOr<Embeddings> MantaEmbedder::Embed(
     absl::Span<const absl::string_view> texts, TextKind kind) const {
-  const std::string& front = prompts_[kind == TextKind::kQuery ? 0 : 1];
-  Embeddings result;
-  result.vectors.resize(texts.size() * dim());
   for (size_t i = 0; i < texts.size(); ++i) {
     if (!IsValidUtf8(texts[i])) {
       return absl::InvalidArgumentError(absl::StrCat(
           "text ", i, " of ", texts.size(), " is not valid UTF-8"));
     }
-    result.texts.push_back(
-        tokenizer_->Encode(absl::StrCat(front, texts[i]), max_tokens_));
-    const std::vector<int32_t>& tokens = result.texts.back().tokens;
-    float* vector = &result.vectors[i * dim()];
-    if (tokens.empty()) continue;  // The zero vector.
-    encoder_.Encode(tokens, vector);
-    for (size_t j = 0; j < dim(); ++j) {
-      if (!std::isfinite(vector[j])) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(name_, ": the vector of text ", i,
-                         " is not finite: the weights of the model overflow"));
-      }
+  }
+  if (kind != TextKind::kQuery) return EmbedNew(texts, parts_.prompts[1]);
+  return queries_.Embed(texts, dim(),
+                        [&](absl::Span<const absl::string_view> unknown) {
+                          return EmbedNew(unknown, parts_.prompts[0]);
+                        });
+}
+
+absl::StatusOr<Embeddings> MantaEmbedder::EmbedNew(
+    absl::Span<const absl::string_view> texts,
+    const std::string& prompt) const {
+  Embeddings result;
+  result.texts.reserve(texts.size());
+  for (const absl::string_view text : texts) {
+    result.texts.push_back(parts_.tokenizer->Encode(absl::StrCat(prompt, text),
+                                                    parts_.max_tokens));
+  }
+  std::vector<TextTokens> tokens;
+  for (const TokenizedText& text : result.texts) {
+    tokens.emplace_back(text.tokens);
+  }
+  // A text without tokens keeps the zero vector.
+  result.vectors.resize(texts.size() * dim());
+  groups_.Encode(
+      tokens, dim(),
+      [&](absl::Span<const TextTokens> group, float* out,
+          const Compute& compute) {
+        parts_.encoder.Encode(group, out, compute);
+      },
+      result.vectors.data());
+  for (size_t i = 0; i < result.vectors.size(); ++i) {
+    if (!std::isfinite(result.vectors[i])) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(parts_.name, ": the vector of text ", i / dim(),
+                       " is not finite: the weights of the model overflow"));
     }
   }
   return result;

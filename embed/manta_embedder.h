@@ -14,15 +14,18 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "corkscrew/embedder.h"
+#include "corkscrew/query_memory.h"
 #include "embed/manta_model.h"
 #include "embed/manta_tokenizer.h"
 #include "embed/mll_file.h"
+#include "embed/query_cache.h"
+#include "embed/text_groups.h"
 
 namespace corkscrew {
 
-// Immutable. Thread-safe. Vectors are means of unit vectors and so shorter than
-// 1.
-class MantaEmbedder : public Embedder {
+// Immutable but for what it remembers of queries. Thread-safe. Vectors are
+// means of unit vectors and so shorter than 1.
+class MantaEmbedder : public Embedder, public QueryMemory {
  public:
   // Copies what it needs of `file`. `spaces` decides what files do not say;
   // the usual rule is that models with packed weights drop them.
@@ -33,32 +36,36 @@ class MantaEmbedder : public Embedder {
   static absl::StatusOr<std::shared_ptr<const MantaEmbedder>> Create(
       const MllFile& file, const EmbedderOptions& options, MantaSpaces spaces);
 
-  size_t dim() const override { return encoder_.dim(); }
-  const std::string& space() const override { return space_; }
-  size_t max_tokens() const override { return max_tokens_; }
+  size_t dim() const override { return parts_.encoder.dim(); }
+  const std::string& space() const override { return parts_.space; }
+  size_t max_tokens() const override { return parts_.max_tokens; }
   absl::StatusOr<Embeddings> Embed(absl::Span<const absl::string_view> texts,
                                    TextKind kind) const override;
+  size_t query_memory_bytes() const override { return queries_.bytes(); }
 
-  const MantaTokenizer& tokenizer() const { return *tokenizer_; }
+  const MantaTokenizer& tokenizer() const { return *parts_.tokenizer; }
 
  private:
-  MantaEmbedder(std::string name, MantaEncoder encoder,
-                std::unique_ptr<const MantaTokenizer> tokenizer,
-                std::string space, size_t max_tokens,
-                std::array<std::string, 2> prompts)
-      : name_(std::move(name)),
-        encoder_(std::move(encoder)),
-        tokenizer_(std::move(tokenizer)),
-        space_(std::move(space)),
-        max_tokens_(max_tokens),
-        prompts_(std::move(prompts)) {}
+  struct Parts {
+    std::string name;  // Of the file.
+    MantaEncoder encoder;
+    std::unique_ptr<const MantaTokenizer> tokenizer;
+    std::string space;
+    size_t max_tokens = 0;
+    std::array<std::string, 2> prompts;  // Before queries, documents.
+  };
+  MantaEmbedder(Parts parts, const EmbedderOptions& options)
+      : parts_(std::move(parts)),
+        groups_(options),
+        queries_(options.query_cache_bytes) {}
 
-  const std::string name_;  // Of the file.
-  const MantaEncoder encoder_;
-  const std::unique_ptr<const MantaTokenizer> tokenizer_;
-  const std::string space_;
-  const size_t max_tokens_;
-  const std::array<std::string, 2> prompts_;  // Before queries, documents.
+  // Embeds texts of which no vector is known.
+  absl::StatusOr<Embeddings> EmbedNew(absl::Span<const absl::string_view> texts,
+                                      const std::string& prompt) const;
+
+  const Parts parts_;
+  const TextGroups groups_;
+  mutable QueryCache queries_;
 };
 
 }  // namespace corkscrew

@@ -17,10 +17,12 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "corkscrew/limits.h"
+#include "embed/compute.h"
 #include "embed/ggml_types.h"
 #include "embed/gguf.h"
 #include "embed/matmul.h"
 #include "embed/mll_contents.h"
+#include "embed/text_groups.h"
 #include "embed/tile.h"
 #include "embed/transformer.h"
 
@@ -28,11 +30,6 @@ namespace corkscrew {
 namespace {
 
 constexpr float kEpsilon = 1e-5f;  // Of norms.
-
-float GeluTanh(float x) {
-  const float inner = 0.7978845608f * (x + 0.044715f * x * x * x);
-  return 0.5f * x * (1 + std::tanh(inner));
-}
 
 // y = x * matrix: the rows of the packed form are the columns of `matrix`.
 PackedLinear Pack(absl::Span<const MantaMatrix* const> matrices) {
@@ -151,55 +148,82 @@ absl::StatusOr<MantaEncoder> MantaEncoder::Create(
   return encoder;
 }
 
-void MantaEncoder::Normalize(size_t tokens, float* x) const {
-  LayerNorm(x, tokens, width_, ones_.data(), zeros_.data(), kEpsilon);
+struct MantaEncoder::Scratch {
+  std::vector<float> qkv, attended, h, wide;
+  AttentionScratch attention;
+};
+
+void MantaEncoder::Normalize(size_t rows, Arithmetic arithmetic,
+                             float* x) const {
+  LayerNorm(x, rows, width_, ones_.data(), zeros_.data(), kEpsilon, arithmetic);
 }
 
-void MantaEncoder::Repeat(size_t tokens, std::vector<float>* x) const {
+void MantaEncoder::Repeat(absl::Span<const TextTokens> texts,
+                          const Compute& compute, Scratch* scratch,
+                          float* x) const {
   const size_t stride = PadToPanel(width_);
   const size_t qkv_stride = PadToPanel(3 * width_);
-  std::vector<float> qkv(tokens * qkv_stride);
-  qkv_.Apply(x->data(), tokens, Activation::kNone, nullptr, qkv.data());
+  const size_t rows = scratch->h.size() / stride;
+  float* qkv = scratch->qkv.data();
+  float* h = scratch->h.data();
+  qkv_.Apply(x, rows, Activation::kNone, nullptr, qkv, compute);
   // Attention() divides scores by this.
   const float root = std::sqrt(static_cast<float>(width_));
-  for (size_t t = 0; t < tokens; ++t) {
-    for (size_t i = 0; i < width_; ++i) qkv[t * qkv_stride + i] *= root;
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t i = 0; i < width_; ++i) qkv[r * qkv_stride + i] *= root;
   }
-  std::vector<float> attended(tokens * stride);
-  AttentionScratch scratch;
-  Attention(qkv.data(), tokens, {1, width_}, {}, &scratch, attended.data());
-  std::vector<float> h(tokens * stride);
-  output_.Apply(attended.data(), tokens, Activation::kNone,
-                manifest_.attention_residual ? x->data() : nullptr, h.data());
-  if (manifest_.attention_norm) Normalize(tokens, h.data());
-  std::vector<float> wide(tokens * PadToPanel(wide_));
-  up_.Apply(h.data(), tokens, Activation::kNone, nullptr, wide.data());
-  for (float& value : wide) value = GeluTanh(value);
-  projection_.Apply(wide.data(), tokens, Activation::kNone,
-                    manifest_.feed_forward_residual ? h.data() : nullptr,
-                    x->data());
-  if (manifest_.feed_forward_norm) Normalize(tokens, x->data());
+  size_t row = 0;
+  for (const TextTokens text : texts) {
+    Attention(qkv + row * qkv_stride, text.size(), {1, width_}, {},
+              &scratch->attention, &scratch->attended[row * stride], compute);
+    row += text.size();
+  }
+  output_.Apply(scratch->attended.data(), rows, Activation::kNone,
+                manifest_.attention_residual ? x : nullptr, h, compute);
+  if (manifest_.attention_norm) Normalize(rows, compute.arithmetic, h);
+  up_.Apply(h, rows, Activation::kGeluTanh, nullptr, scratch->wide.data(),
+            compute);
+  projection_.Apply(scratch->wide.data(), rows, Activation::kNone,
+                    manifest_.feed_forward_residual ? h : nullptr, x, compute);
+  if (manifest_.feed_forward_norm) Normalize(rows, compute.arithmetic, x);
 }
 
-void MantaEncoder::Encode(absl::Span<const int32_t> tokens, float* out) const {
+void MantaEncoder::Encode(absl::Span<const TextTokens> texts, float* out,
+                          const Compute& compute) const {
   const size_t stride = PadToPanel(width_);
-  std::vector<float> x(tokens.size() * stride);
-  for (size_t t = 0; t < tokens.size(); ++t) {
-    const auto row = static_cast<size_t>(tokens[t]);
-    std::copy_n(&table_[row * width_], width_, &x[t * stride]);
+  size_t rows = 0;
+  for (const TextTokens text : texts) rows += text.size();
+  std::vector<float> x(rows * stride);
+  float* to = x.data();
+  for (const TextTokens text : texts) {
+    for (const int32_t token : text) {
+      std::copy_n(&table_[static_cast<size_t>(token) * width_], width_, to);
+      to += stride;
+    }
   }
-  for (size_t i = 0; i < manifest_.repeats; ++i) Repeat(tokens.size(), &x);
-  std::vector<double> mean(width_);
-  for (size_t t = 0; t < tokens.size(); ++t) {
-    const float* row = &x[t * stride];
-    double squares = 0;
-    for (size_t i = 0; i < width_; ++i)
-      squares += double{row[i]} * double{row[i]};
-    const double scale = squares > 0 ? 1 / std::sqrt(squares) : 1;
-    for (size_t i = 0; i < width_; ++i) mean[i] += double{row[i]} * scale;
+  Scratch scratch;
+  scratch.qkv.resize(rows * PadToPanel(3 * width_));
+  scratch.attended.resize(rows * stride);
+  scratch.h.resize(rows * stride);
+  scratch.wide.resize(rows * PadToPanel(wide_));
+  for (size_t i = 0; i < manifest_.repeats; ++i) {
+    Repeat(texts, compute, &scratch, x.data());
   }
-  for (size_t i = 0; i < width_; ++i) {
-    out[i] = static_cast<float>(mean[i] / static_cast<double>(tokens.size()));
+  const float* row = x.data();
+  for (const TextTokens text : texts) {
+    std::vector<double> mean(width_);
+    for (size_t t = 0; t < text.size(); ++t, row += stride) {
+      double squares = 0;
+      for (size_t i = 0; i < width_; ++i) {
+        squares += double{row[i]} * double{row[i]};
+      }
+      const double scale = squares > 0 ? 1 / std::sqrt(squares) : 1;
+      for (size_t i = 0; i < width_; ++i) mean[i] += double{row[i]} * scale;
+    }
+    const auto tokens = static_cast<double>(text.size());
+    for (size_t i = 0; i < width_; ++i, ++out) {
+      *out = static_cast<float>(mean[i] / tokens);
+    }
   }
 }
 

@@ -20,10 +20,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "embed/compute.h"
 #include "embed/matmul.h"
 #include "embed/mll_contents.h"
 #include "embed/mll_file.h"
 #include "embed/space.h"
+#include "embed/text_groups.h"
 
 namespace corkscrew {
 
@@ -60,13 +62,19 @@ class MantaEncoder {
   size_t dim() const { return width_; }
   size_t vocabulary_size() const { return vocabulary_size_; }
 
-  // Writes the vector of a text of at least one token, each below
-  // vocabulary_size(), to `out` [dim].
-  void Encode(absl::Span<const int32_t> tokens, float* out) const;
+  // Writes the vectors of texts of at least one token, each below
+  // vocabulary_size(), to `out` [texts, dim]. The same text gives the same
+  // bytes whatever else is in `texts` and on whatever team. Weights are
+  // float32, so Arithmetic::kFast and kFine are one.
+  void Encode(absl::Span<const TextTokens> texts, float* out,
+              const Compute& compute = {}) const;
 
  private:
-  void Repeat(size_t tokens, std::vector<float>* x) const;
-  void Normalize(size_t tokens, float* x) const;
+  struct Scratch;  // Of one call.
+  // One repeat; `x` [tokens of all texts, PadToPanel(dim)].
+  void Repeat(absl::Span<const TextTokens> texts, const Compute& compute,
+              Scratch* scratch, float* x) const;
+  void Normalize(size_t rows, Arithmetic arithmetic, float* x) const;
 
   MantaManifest manifest_;
   size_t width_ = 0;

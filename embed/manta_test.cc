@@ -14,6 +14,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/random.h"
 #include "base/testing.h"
 #include "corkscrew/embedder.h"
 #include "embed/manta_embedder.h"
@@ -137,6 +139,123 @@ TEST(MantaTest, TextsAreCutWithTheLastTokenKept) {
   EXPECT_THAT(
       MantaEmbedder::Create(*file, {.max_tokens = 65}),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("want 2 to 64")));
+}
+
+// Texts of 0 to 60 words from a seed.
+std::vector<std::string> RandomTexts(size_t n, uint64_t seed) {
+  constexpr absl::string_view kWords[] = {"the",   "boundary", "layer", "CAT",
+                                          "x-ray", "a",        "42",    "of"};
+  Random random(seed);
+  std::vector<std::string> texts(n);
+  for (std::string& text : texts) {
+    for (uint64_t words = random.Next() % 61; words > 0; --words) {
+      absl::StrAppend(&text, kWords[random.Next() % std::size(kWords)], " ");
+    }
+  }
+  return texts;
+}
+
+// The vectors of `texts`, in one call and one by one, must be the same bytes.
+std::vector<float> VectorsOf(const MllFile& file,
+                             absl::Span<const absl::string_view> texts,
+                             const EmbedderOptions& options) {
+  const auto embedder = MantaEmbedder::Create(file, options);
+  EXPECT_THAT(embedder, IsOk());
+  if (!embedder.ok()) return {};
+  const auto together = (*embedder)->Embed(texts, TextKind::kDocument);
+  EXPECT_THAT(together, IsOk());
+  std::vector<float> apart;
+  for (const absl::string_view text : texts) {
+    const auto one = (*embedder)->Embed({&text, 1}, TextKind::kDocument);
+    EXPECT_THAT(one, IsOk());
+    apart.insert(apart.end(), one->vectors.begin(), one->vectors.end());
+  }
+  EXPECT_EQ(apart, together->vectors);
+  return apart;
+}
+
+TEST(MantaTest, ATextHasTheSameBytesInAnyBatchAndOnAnyNumberOfThreads) {
+  const auto file = Open("manta-golden-d32.packed-q8.mll");
+  ASSERT_NE(file, nullptr);
+  const std::vector<std::string> strings = RandomTexts(17, 3);
+  const std::vector<absl::string_view> texts(strings.begin(), strings.end());
+  ForEachSimdTarget([&] {
+    for (const bool exact : {false, true}) {
+      const std::vector<float> one =
+          VectorsOf(*file, texts, {.threads = 1, .exact = exact});
+      EXPECT_EQ(VectorsOf(*file, texts, {.threads = 2, .exact = exact}), one);
+      EXPECT_EQ(VectorsOf(*file, texts, {.threads = 5, .exact = exact}), one);
+    }
+  });
+}
+
+TEST(MantaTest, ExactVectorsAreTheSameBytesOnEveryInstructionSet) {
+  const std::vector<std::string> strings = RandomTexts(9, 4);
+  const std::vector<absl::string_view> texts(strings.begin(), strings.end());
+  for (const char* name :
+       {"manta-golden-d32.sealed.mll", "manta-golden-d32.packed-q4.mll"}) {
+    const auto file = Open(name);
+    ASSERT_NE(file, nullptr);
+    std::vector<float> first;
+    ForEachSimdTarget([&] {
+      const std::vector<float> vectors =
+          VectorsOf(*file, texts, {.exact = true});
+      if (first.empty()) first = vectors;
+      EXPECT_EQ(vectors, first) << name;
+    });
+  }
+}
+
+TEST(MantaTest, ExactVectorsAreTheGoldenOnes) {
+  const auto file = Open("manta-golden-d32.sealed.mll");
+  ASSERT_NE(file, nullptr);
+  const auto embedder = MantaEmbedder::Create(*file, {.exact = true});
+  ASSERT_THAT(embedder, IsOk());
+  EXPECT_LE(LargestDifference(**embedder), 1e-6);
+}
+
+TEST(MantaTest, QueriesAreRememberedUnchanged) {
+  const auto file = Open("manta-golden-d32.sealed.mll");
+  ASSERT_NE(file, nullptr);
+  const auto embedder = MantaEmbedder::Create(*file, {});
+  const auto forgets = MantaEmbedder::Create(*file, {.query_cache_bytes = 0});
+  ASSERT_THAT(embedder, IsOk());
+  ASSERT_THAT(forgets, IsOk());
+  const std::vector<absl::string_view> texts = {"the layer", "", "the layer"};
+  std::vector<float> first;
+  for (int round = 0; round < 3; ++round) {
+    const auto got = (*embedder)->Embed(texts, TextKind::kQuery);
+    const auto want = (*forgets)->Embed(texts, TextKind::kQuery);
+    ASSERT_THAT(got, IsOk());
+    ASSERT_THAT(want, IsOk());
+    EXPECT_EQ(got->vectors, want->vectors);
+    EXPECT_EQ(got->texts[2].tokens, want->texts[2].tokens);
+  }
+  EXPECT_GT((*embedder)->query_memory_bytes(), 2 * 32 * sizeof(float));
+  EXPECT_EQ((*forgets)->query_memory_bytes(), 0u);
+}
+
+TEST(MantaTest, AFileThatChangesAfterwardsChangesNothing) {
+  for (const char* name :
+       {"manta-golden-d32.sealed.mll", "manta-golden-d32.packed-q8.mll"}) {
+    const testing::TempDir dir;
+    const std::string path = dir.path() + "/model.mll";
+    std::filesystem::copy_file(DataPath(name), path);
+    const auto embedder = LoadEmbedder(path);
+    ASSERT_THAT(embedder, IsOk());
+    const std::vector<absl::string_view> texts = {"the boundary", "layer"};
+    const auto want = (*embedder)->Embed(texts, TextKind::kDocument);
+    ASSERT_THAT(want, IsOk());
+    for (const size_t size : {size_t{5000}, size_t{0}}) {
+      std::filesystem::resize_file(path, size);
+      const auto got = (*embedder)->Embed(texts, TextKind::kDocument);
+      ASSERT_THAT(got, IsOk());
+      EXPECT_EQ(got->vectors, want->vectors);
+      EXPECT_THAT(
+          LoadEmbedder(path),
+          StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(path)));
+    }
+  }
 }
 
 TEST(MantaTest, WhatIsNoSealedModelIsRefusedByName) {

@@ -96,6 +96,25 @@ HWY_INLINE V Gelu(D d, V x) {
   return MulAdd<kArithmetic>(half, hn::Mul(p, z), half);
 }
 
+// x / (1 + e^-y)
+template <Arithmetic kArithmetic, class D, class V = hn::Vec<D>>
+HWY_INLINE V TimesSigmoid(D d, V x, V y) {
+  const V one = hn::Set(d, 1.0f);
+  const V e = ExpOfNegative<kArithmetic>(d, hn::Neg(hn::Abs(y)));
+  const V share = hn::IfThenElse(hn::Ge(y, hn::Zero(d)), one, e);
+  return hn::Div(hn::Mul(x, share), hn::Add(one, e));
+}
+
+// GELU in the tanh form, x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), by
+// (1 + tanh(z)) / 2 = 1 / (1 + e^-2z).
+template <Arithmetic kArithmetic, class D, class V = hn::Vec<D>>
+HWY_INLINE V GeluTanh(D d, V x) {
+  const V cube = hn::Mul(hn::Mul(x, x), x);
+  const V inner = MulAdd<kArithmetic>(cube, hn::Set(d, 0.044715f), x);
+  return TimesSigmoid<kArithmetic>(d, x,
+                                   hn::Mul(inner, hn::Set(d, 1.59576912f)));
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace corkscrew
 HWY_AFTER_NAMESPACE();

@@ -25,6 +25,11 @@
 
 #ifndef CORKSCREW_EMBED_MATMUL_ONCE_
 #define CORKSCREW_EMBED_MATMUL_ONCE_
+#if HWY_ARCH_ARM_A64 && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace corkscrew {
 
 // Where the tiles of a product go, of which one call makes some columns.
@@ -56,6 +61,20 @@ struct MatmulKernels {
                    const MatmulOutput& output);
 };
 
+#if HWY_ARCH_ARM_A64
+// Whether the CPU has sdot (Armv8.2, and every one from Armv8.4 on) and this
+// compiler can make it: clang wants it among the options.
+inline bool HasDotProduct() {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return true;
+#elif defined(__linux__) && HWY_COMPILER_GCC_ACTUAL
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return false;
+#endif
+}
+#endif
+
 }  // namespace corkscrew
 #endif  // CORKSCREW_EMBED_MATMUL_ONCE_
 
@@ -75,7 +94,11 @@ HWY_INLINE void StoreTile(const float* HWY_RESTRICT tile, size_t row,
     for (size_t j = 0; j < kPanel; j += lanes) {
       auto v = hn::Add(hn::LoadU(d, tile + r * kPanel + j),
                        hn::LoadU(d, output.bias + column + j));
-      if (output.activation == Activation::kGelu) v = Gelu<kArithmetic>(d, v);
+      if (output.activation == Activation::kGelu) {
+        v = Gelu<kArithmetic>(d, v);
+      } else if (output.activation == Activation::kGeluTanh) {
+        v = GeluTanh<kArithmetic>(d, v);
+      }
       if (output.residual != nullptr) {
         v = hn::Add(v, hn::LoadU(d, output.residual + at + j));
       }
@@ -123,6 +146,7 @@ void QuantizeRows(const float* x, size_t stride, size_t rows, size_t groups,
   }
 }
 
+template <ByteProducts kProducts>
 void MatmulQ8(const Q8Group* a, size_t parts, size_t rows,
               const uint8_t* panels, size_t groups,
               const MatmulOutput& output) {
@@ -133,8 +157,8 @@ void MatmulQ8(const Q8Group* a, size_t parts, size_t rows,
         panels + column / kPanel * groups * kQ8PanelGroupBytes;
     for (size_t row = 0; row < rows;) {
       const size_t n = NextTile(row, rows, kTileRows / parts);
-      TileRowsQ8(n * parts, a + row * parts * groups, groups, panel, groups,
-                 tile);
+      TileRowsQ8<kProducts>(n * parts, a + row * parts * groups, groups, panel,
+                            groups, tile);
       for (size_t r = 0; parts == 2 && r < n; ++r) {
         for (size_t j = 0; j < kPanel; j += hn::Lanes(d)) {
           const float* HWY_RESTRICT from = tile + 2 * r * kPanel + j;
@@ -160,11 +184,19 @@ void MatmulExactQ8(const float* x, size_t stride, size_t rows,
   }
 }
 
-const MatmulKernels* GetMatmulKernels() {
-  static constexpr MatmulKernels kKernels = {kInterleave, kWeightOffset,
-                                             MatmulF32,   QuantizeRows,
-                                             MatmulQ8,    MatmulExactQ8};
+template <ByteProducts kProducts>
+const MatmulKernels* KernelsWith() {
+  static constexpr MatmulKernels kKernels = {
+      kInterleave,  kWeightOffset,       MatmulF32,
+      QuantizeRows, MatmulQ8<kProducts>, MatmulExactQ8};
   return &kKernels;
+}
+
+const MatmulKernels* GetMatmulKernels() {
+#if HWY_ARCH_ARM_A64 && HWY_TARGET == HWY_NEON
+  if (HasDotProduct()) return KernelsWith<ByteProducts::kDotProduct>();
+#endif
+  return KernelsWith<ByteProducts::kUsual>();
 }
 
 }  // namespace HWY_NAMESPACE

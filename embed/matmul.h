@@ -31,7 +31,8 @@ struct MatmulKernels;  // Of one SIMD target.
 // What is done to input * weights + bias before it is stored.
 enum class Activation {
   kNone,
-  kGelu,  // Exact form, with erf.
+  kGelu,      // Exact form, with erf.
+  kGeluTanh,  // See GateKind.
 };
 
 // Weights [out, in] and bias [out] of a linear layer. Immutable after Pack().

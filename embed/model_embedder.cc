@@ -1,14 +1,9 @@
 #include "embed/model_embedder.h"
 
-#include <algorithm>
-#include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -29,24 +24,13 @@
 #include "embed/model_parameters.h"
 #include "embed/model_tensors.h"
 #include "embed/space.h"
-#include "embed/team.h"
+#include "embed/text_groups.h"
 #include "embed/token_vocabulary.h"
 #include "embed/tokenizer.h"
 #include "embed/vector_cut.h"
 
 namespace corkscrew {
 namespace {
-
-// Tokens that one thread encodes together: enough to use the weights well,
-// few enough to spread a batch. Below it another thread does not pay.
-constexpr size_t kGroupTokens = 96;
-// Tokens of a group from which on its layers are spread over threads if the
-// call has no other group.
-constexpr size_t kTeamTokens = 48;
-// Rounding activations costs short texts most: there is nothing to average. Up
-// to so many tokens they are rounded twice, which costs little there, as
-// reading the weights takes as long.
-constexpr size_t kFineTokens = 4;
 
 absl::string_view NameOf(Pooling pooling) {
   return pooling == Pooling::kMean  ? "mean"
@@ -71,11 +55,9 @@ std::vector<std::string> WarningsOf(const GgufFile& file,
 
 }  // namespace
 
-ModelEmbedder::ModelEmbedder(Parts parts, const EmbedderOptions& options,
-                             size_t threads)
+ModelEmbedder::ModelEmbedder(Parts parts, const EmbedderOptions& options)
     : parts_(std::move(parts)),
-      threads_(threads),
-      exact_(options.exact),
+      groups_(options),
       queries_(options.query_cache_bytes) {}
 
 absl::StatusOr<std::shared_ptr<const ModelEmbedder>> ModelEmbedder::Create(
@@ -132,8 +114,8 @@ absl::StatusOr<std::shared_ptr<const ModelEmbedder>> ModelEmbedder::Create(
   space.document_prompt = document_prompt;
   space.max_tokens = max_tokens;
   space.tensors.assign(tensors.used().begin(), tensors.used().end());
-  if (threads == 0) threads = options.threads;
-  if (threads == 0) threads = std::thread::hardware_concurrency();
+  EmbedderOptions effective = options;
+  if (threads != 0) effective.threads = threads;
   Parts parts{.name = file.name(),
               .architectures = std::move(architectures),
               .encoder = std::move(encoder),
@@ -144,8 +126,8 @@ absl::StatusOr<std::shared_ptr<const ModelEmbedder>> ModelEmbedder::Create(
               .space = SpaceOf(std::move(space)),
               .max_tokens = max_tokens,
               .warnings = WarningsOf(file, architecture)};
-  return std::shared_ptr<const ModelEmbedder>(new ModelEmbedder(
-      std::move(parts), options, std::max<size_t>(threads, 1)));
+  return std::shared_ptr<const ModelEmbedder>(
+      new ModelEmbedder(std::move(parts), effective));
 }
 
 absl::StatusOr<Embeddings> ModelEmbedder::Embed(
@@ -157,29 +139,10 @@ absl::StatusOr<Embeddings> ModelEmbedder::Embed(
     }
   }
   if (kind != TextKind::kQuery) return EmbedNew(texts, kind);
-  Embeddings result;
-  result.vectors.resize(texts.size() * dim());
-  result.texts.resize(texts.size());
-  const auto vector = [&](size_t i) {
-    return absl::MakeSpan(result.vectors).subspan(i * dim(), dim());
-  };
-  std::vector<absl::string_view> unknown;
-  std::vector<size_t> places;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (queries_.Find(texts[i], &result.texts[i], vector(i))) continue;
-    unknown.push_back(texts[i]);
-    places.push_back(i);
-  }
-  if (unknown.empty()) return result;
-  CORKSCREW_ASSIGN_OR_RETURN(Embeddings made, EmbedNew(unknown, kind));
-  for (size_t i = 0; i < unknown.size(); ++i) {
-    const auto from =
-        absl::MakeConstSpan(made.vectors).subspan(i * dim(), dim());
-    queries_.Insert(unknown[i], made.texts[i], from);
-    std::copy(from.begin(), from.end(), vector(places[i]).begin());
-    result.texts[places[i]] = std::move(made.texts[i]);
-  }
-  return result;
+  return queries_.Embed(texts, dim(),
+                        [&](absl::Span<const absl::string_view> unknown) {
+                          return EmbedNew(unknown, kind);
+                        });
 }
 
 absl::StatusOr<Embeddings> ModelEmbedder::EmbedNew(
@@ -206,7 +169,13 @@ absl::StatusOr<std::vector<float>> ModelEmbedder::EmbedTokens(
   const size_t full = parts_.cut.full();
   // A text without tokens has no rows to pool: its vector is zero.
   std::vector<float> encoded(texts.size() * full);
-  EncodeAll(texts, encoded.data());
+  groups_.Encode(
+      texts, full,
+      [&](absl::Span<const TextTokens> group, float* out,
+          const Compute& compute) {
+        parts_.encoder.Encode(group, out, compute);
+      },
+      encoded.data());
   std::vector<float> vectors(texts.size() * dim());
   for (size_t i = 0; i < texts.size(); ++i) {
     if (!parts_.cut.Apply(&encoded[i * full], &vectors[i * dim()])) {
@@ -216,90 +185,6 @@ absl::StatusOr<std::vector<float>> ModelEmbedder::EmbedTokens(
     }
   }
   return vectors;
-}
-
-Arithmetic ModelEmbedder::ArithmeticOf(size_t tokens) const {
-  if (exact_) return Arithmetic::kExact;
-  return tokens <= kFineTokens ? Arithmetic::kFine : Arithmetic::kFast;
-}
-
-std::vector<ModelEmbedder::Group> ModelEmbedder::GroupsOf(
-    absl::Span<const absl::Span<const int32_t>> texts) const {
-  std::vector<Group> groups;
-  std::array<Group, 3> open;  // By arithmetic.
-  const auto close = [&](Group* group) {
-    if (!group->texts.empty()) groups.push_back(std::move(*group));
-    *group = Group();
-  };
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].empty()) continue;
-    const Arithmetic arithmetic = ArithmeticOf(texts[i].size());
-    Group& group = open.at(static_cast<size_t>(arithmetic));
-    group.arithmetic = arithmetic;
-    group.texts.push_back(i);
-    group.tokens += texts[i].size();
-    if (group.tokens >= kGroupTokens) close(&group);
-  }
-  for (Group& group : open) close(&group);
-  return groups;
-}
-
-size_t ModelEmbedder::TakeHelpers(size_t wanted) const {
-  size_t taken = 0;
-  while (taken < wanted) {
-    if (helpers_.fetch_add(1) + 1 >= threads_) {
-      --helpers_;
-      break;
-    }
-    ++taken;
-  }
-  return taken;
-}
-
-void ModelEmbedder::EncodeGroup(
-    const Group& group, absl::Span<const absl::Span<const int32_t>> texts,
-    Team* team, float* out) const {
-  std::vector<absl::Span<const int32_t>> mine;
-  mine.reserve(group.texts.size());
-  for (const size_t text : group.texts) mine.push_back(texts[text]);
-  const size_t full = parts_.cut.full();
-  std::vector<float> encoded(mine.size() * full);
-  parts_.encoder.Encode(mine, encoded.data(), {group.arithmetic, team});
-  for (size_t i = 0; i < mine.size(); ++i) {
-    std::copy_n(&encoded[i * full], full, out + group.texts[i] * full);
-  }
-}
-
-void ModelEmbedder::EncodeAll(absl::Span<const absl::Span<const int32_t>> texts,
-                              float* out) const {
-  const std::vector<Group> groups = GroupsOf(texts);
-  if (groups.size() == 1 && groups[0].tokens >= kTeamTokens && threads_ > 1) {
-    const size_t helpers = TakeHelpers(threads_);
-    {
-      Team team(helpers + 1);
-      EncodeGroup(groups[0], texts, &team, out);
-    }
-    helpers_ -= helpers;
-    return;
-  }
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < groups.size(); i = next++) {
-      EncodeGroup(groups[i], texts, nullptr, out);
-    }
-  };
-  std::vector<std::thread> helpers;
-  const size_t taken = TakeHelpers(groups.empty() ? 0 : groups.size() - 1);
-  for (size_t i = 0; i < taken; ++i) {
-    try {
-      helpers.emplace_back(work);
-    } catch (const std::system_error&) {  // No more threads: do with these.
-      break;
-    }
-  }
-  work();
-  for (std::thread& helper : helpers) helper.join();
-  helpers_ -= taken;
 }
 
 }  // namespace corkscrew

@@ -3,7 +3,6 @@
 
 // Text -> vector with an encoder and a tokenizer from one GGUF file.
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,12 +13,12 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "corkscrew/embedder.h"
+#include "corkscrew/query_memory.h"
 #include "embed/architecture_set.h"
-#include "embed/compute.h"
 #include "embed/encoder.h"
 #include "embed/gguf.h"
 #include "embed/query_cache.h"
-#include "embed/team.h"
+#include "embed/text_groups.h"
 #include "embed/tokenizer.h"
 #include "embed/vector_cut.h"
 
@@ -28,7 +27,7 @@ namespace corkscrew {
 // Immutable but for what it remembers of queries. Thread-safe. Texts of a call
 // are spread over threads in groups; of a single group, long enough, the layers
 // are. A call with few short texts stays on the calling thread.
-class ModelEmbedder : public Embedder {
+class ModelEmbedder : public Embedder, public QueryMemory {
  public:
   // Copies what it needs of `file`, whose general.architecture is one of those
   // in embed/arch/.
@@ -45,6 +44,7 @@ class ModelEmbedder : public Embedder {
   size_t max_tokens() const override { return parts_.max_tokens; }
   absl::StatusOr<Embeddings> Embed(absl::Span<const absl::string_view> texts,
                                    TextKind kind) const override;
+  size_t query_memory_bytes() const override { return queries_.bytes(); }
 
   const Tokenizer& tokenizer() const { return *parts_.tokenizer; }
   // What is put in front of a text of this kind.
@@ -75,32 +75,14 @@ class ModelEmbedder : public Embedder {
     size_t max_tokens = 0;
     std::vector<std::string> warnings;
   };
-  struct Group {  // Texts that one thread encodes together.
-    std::vector<size_t> texts;
-    size_t tokens = 0;
-    Arithmetic arithmetic = Arithmetic::kFast;
-  };
-  ModelEmbedder(Parts parts, const EmbedderOptions& options, size_t threads);
+  ModelEmbedder(Parts parts, const EmbedderOptions& options);
 
   // Embeds texts of which no vector is known.
   absl::StatusOr<Embeddings> EmbedNew(absl::Span<const absl::string_view> texts,
                                       TextKind kind) const;
-  Arithmetic ArithmeticOf(size_t tokens) const;
-  std::vector<Group> GroupsOf(
-      absl::Span<const absl::Span<const int32_t>> texts) const;
-  void EncodeAll(absl::Span<const absl::Span<const int32_t>> texts,
-                 float* out) const;
-  void EncodeGroup(const Group& group,
-                   absl::Span<const absl::Span<const int32_t>> texts,
-                   Team* team, float* out) const;
-  // Takes at most `wanted` of the threads that may help. They come back by
-  // `helpers_` -= what it returns.
-  size_t TakeHelpers(size_t wanted) const;
 
   const Parts parts_;
-  const size_t threads_;
-  const bool exact_;
-  mutable std::atomic<size_t> helpers_ = 0;  // Threads that now help callers.
+  const TextGroups groups_;
   mutable QueryCache queries_;
 };
 

@@ -5,10 +5,13 @@
 #include <cstddef>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
+#include "base/status_macros.h"
 #include "corkscrew/embedder.h"
 
 namespace corkscrew {
@@ -50,6 +53,33 @@ void QueryCache::Insert(absl::string_view text, const TokenizedText& tokens,
   entries_.push_front(std::move(entry));
   index_.emplace(entries_.front().text, entries_.begin());
   bytes_ += size;
+}
+
+absl::StatusOr<Embeddings> QueryCache::Embed(
+    absl::Span<const absl::string_view> texts, size_t dim,
+    EmbedFunction embed) {
+  Embeddings result;
+  result.vectors.resize(texts.size() * dim);
+  result.texts.resize(texts.size());
+  const auto vector = [&](size_t i) {
+    return absl::MakeSpan(result.vectors).subspan(i * dim, dim);
+  };
+  std::vector<absl::string_view> unknown;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (Find(texts[i], &result.texts[i], vector(i))) continue;
+    unknown.push_back(texts[i]);
+    places.push_back(i);
+  }
+  if (unknown.empty()) return result;
+  CORKSCREW_ASSIGN_OR_RETURN(Embeddings made, embed(unknown));
+  for (size_t i = 0; i < unknown.size(); ++i) {
+    const auto from = absl::MakeConstSpan(made.vectors).subspan(i * dim, dim);
+    Insert(unknown[i], made.texts[i], from);
+    std::copy(from.begin(), from.end(), vector(places[i]).begin());
+    result.texts[places[i]] = std::move(made.texts[i]);
+  }
+  return result;
 }
 
 size_t QueryCache::bytes() const {

@@ -10,6 +10,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
@@ -29,6 +31,15 @@ class QueryCache {
 
   void Insert(absl::string_view text, const TokenizedText& tokens,
               absl::Span<const float> vector) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The embeddings of `texts`, with vectors of `dim` coordinates: those that
+  // are held, and what `embed` makes of the others, which then are. An error of
+  // `embed` is returned.
+  using EmbedFunction = absl::FunctionRef<absl::StatusOr<Embeddings>(
+      absl::Span<const absl::string_view> texts)>;
+  absl::StatusOr<Embeddings> Embed(absl::Span<const absl::string_view> texts,
+                                   size_t dim, EmbedFunction embed)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What is held now: at most the limit.
   size_t bytes() const ABSL_LOCKS_EXCLUDED(mutex_);

@@ -15,6 +15,9 @@
 
 #include "embed/tile.h"
 #include "hwy/highway.h"
+#if HWY_ARCH_ARM_A64
+#include <arm_neon.h>
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace corkscrew {
@@ -29,6 +32,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_TARGET == HWY_AVX3_DL
 inline constexpr size_t kInterleave = 4;  // vpdpbusd
 inline constexpr int kWeightOffset = 128;
+#elif HWY_ARCH_ARM_A64 && HWY_TARGET == HWY_NEON
+inline constexpr size_t kInterleave = 4;  // sdot, or smull and two addp
+inline constexpr int kWeightOffset = 0;
 #elif HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
 inline constexpr size_t kInterleave = 2;  // pmaddwd
 inline constexpr int kWeightOffset = 0;
@@ -38,6 +44,12 @@ inline constexpr int kWeightOffset = 0;
 #endif
 inline constexpr size_t kQ8PanelGroupBytes =
     kPanel * sizeof(float) + kPanel * kQ8Group;
+
+// What multiplies bytes, where one SIMD target has several ways.
+enum class ByteProducts {
+  kUsual,
+  kDotProduct,  // Instructions of ARM's extension of that name.
+};
 
 // Rounds `n` values to groups, each scaled by its largest magnitude / 127.
 // `values` [n], `n` a multiple of kQ8Group; `out` [n / kQ8Group].
@@ -114,7 +126,7 @@ HWY_INLINE hn::Vec<hn::CappedTag<int32_t, 16>> DotBytes(
   return sum;
 }
 
-template <size_t kRows>
+template <ByteProducts, size_t kRows>
 HWY_INLINE void TileQ8(const Q8Group* HWY_RESTRICT a, size_t stride,
                        const uint8_t* HWY_RESTRICT panel, size_t groups,
                        float* HWY_RESTRICT tile) {
@@ -164,6 +176,82 @@ HWY_INLINE void TileQ8(const Q8Group* HWY_RESTRICT a, size_t stride,
   }
 }
 
+#elif HWY_ARCH_ARM_A64 && HWY_TARGET == HWY_NEON
+
+// Adds to each 32-bit lane of `sum` its 4 products of bytes: the same integers
+// both ways.
+template <ByteProducts kProducts>
+HWY_INLINE int32x4_t DotBytes(int32x4_t sum, int8x16_t weights,
+                              int8x16_t activations) {
+  if constexpr (kProducts == ByteProducts::kDotProduct) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(sum, weights, activations);
+#elif HWY_COMPILER_GCC_ACTUAL
+    // As assembler: the target also runs without the extension and is compiled
+    // without. Its other extensions are named for the functions that follow.
+    asm(".arch armv8.2-a+crypto+dotprod\n\tsdot %0.4s, %1.16b, %2.16b"
+        : "+w"(sum)
+        : "w"(weights), "w"(activations));
+    return sum;
+#endif
+  } else {
+    // Sums of two products of bytes fit 16 bits if not all are -128, and
+    // activations are at least -127.
+    const int16x8_t low =
+        vmull_s8(vget_low_s8(weights), vget_low_s8(activations));
+    const int16x8_t high = vmull_high_s8(weights, activations);
+    return vpadalq_s16(sum, vpaddq_s16(low, high));
+  }
+}
+
+template <ByteProducts kProducts, size_t kRows>
+HWY_INLINE void TileQ8(const Q8Group* HWY_RESTRICT a, size_t stride,
+                       const uint8_t* HWY_RESTRICT panel, size_t groups,
+                       float* HWY_RESTRICT tile) {
+  const hn::CappedTag<float, 4> d;
+  for (size_t j = 0; j < kRows * kPanel; ++j) tile[j] = 0;
+  for (size_t g = 0; g < groups; ++g, panel += kQ8PanelGroupBytes, ++a) {
+    const float* HWY_RESTRICT scales = reinterpret_cast<const float*>(panel);
+    const int8_t* HWY_RESTRICT weights =
+        reinterpret_cast<const int8_t*>(panel) + kPanel * sizeof(float);
+    for (size_t j = 0; j < kPanel; j += 8) {
+      int32x4_t dot0[kRows];
+      int32x4_t dot1[kRows];
+      HWY_UNROLL(6)
+      for (size_t r = 0; r < kRows; ++r) dot0[r] = dot1[r] = vdupq_n_s32(0);
+      HWY_UNROLL(8)
+      for (size_t i = 0; i < kQ8Group; i += 4) {
+        const int8x16_t w0 = vld1q_s8(weights + i * kPanel + 4 * j);
+        const int8x16_t w1 = vld1q_s8(weights + i * kPanel + 4 * j + 16);
+        HWY_UNROLL(6)
+        for (size_t r = 0; r < kRows; ++r) {
+          int32_t four;
+          std::memcpy(&four, a[r * stride].values + i, sizeof(four));
+          const int8x16_t values = vreinterpretq_s8_s32(vdupq_n_s32(four));
+          dot0[r] = DotBytes<kProducts>(dot0[r], w0, values);
+          dot1[r] = DotBytes<kProducts>(dot1[r], w1, values);
+        }
+      }
+      const auto s0 = hn::LoadU(d, scales + j);
+      const auto s1 = hn::LoadU(d, scales + j + 4);
+      HWY_UNROLL(6)
+      for (size_t r = 0; r < kRows; ++r) {
+        const auto s = hn::Set(d, a[r * stride].scale);
+        float* HWY_RESTRICT out = tile + r * kPanel + j;
+        const hn::RebindToSigned<decltype(d)> di;
+        const hn::VFromD<decltype(di)> sum0(dot0[r]);
+        const hn::VFromD<decltype(di)> sum1(dot1[r]);
+        hn::StoreU(hn::MulAdd(hn::ConvertTo(d, sum0), hn::Mul(s0, s),
+                              hn::LoadU(d, out)),
+                   d, out);
+        hn::StoreU(hn::MulAdd(hn::ConvertTo(d, sum1), hn::Mul(s1, s),
+                              hn::LoadU(d, out + 4)),
+                   d, out + 4);
+      }
+    }
+  }
+}
+
 #else  // Other targets: kInterleave inputs at a time, widened.
 
 using TileF = hn::CappedTag<float, kPanel / 2>;
@@ -196,7 +284,7 @@ HWY_INLINE hn::Vec<TileI32> DotWeights(hn::Vec<TileI32> sum,
 }
 #endif
 
-template <size_t kRows>
+template <ByteProducts, size_t kRows>
 HWY_INLINE void TileQ8(const Q8Group* HWY_RESTRICT a, size_t stride,
                        const uint8_t* HWY_RESTRICT panel, size_t groups,
                        float* HWY_RESTRICT tile) {
@@ -254,22 +342,23 @@ HWY_INLINE void TileQ8(const Q8Group* HWY_RESTRICT a, size_t stride,
 // Calls TileQ8 for 1..kTileRows rows: tile[r][j] = sum over the groups of
 // activation times weight. `a` [rows] rows of `stride` groups, `panel` of
 // `groups` groups, `tile` [rows, kPanel].
+template <ByteProducts kProducts>
 HWY_INLINE void TileRowsQ8(size_t rows, const Q8Group* HWY_RESTRICT a,
                            size_t stride, const uint8_t* HWY_RESTRICT panel,
                            size_t groups, float* HWY_RESTRICT tile) {
   switch (rows) {
     case 1:
-      return TileQ8<1>(a, stride, panel, groups, tile);
+      return TileQ8<kProducts, 1>(a, stride, panel, groups, tile);
     case 2:
-      return TileQ8<2>(a, stride, panel, groups, tile);
+      return TileQ8<kProducts, 2>(a, stride, panel, groups, tile);
     case 3:
-      return TileQ8<3>(a, stride, panel, groups, tile);
+      return TileQ8<kProducts, 3>(a, stride, panel, groups, tile);
     case 4:
-      return TileQ8<4>(a, stride, panel, groups, tile);
+      return TileQ8<kProducts, 4>(a, stride, panel, groups, tile);
     case 5:
-      return TileQ8<5>(a, stride, panel, groups, tile);
+      return TileQ8<kProducts, 5>(a, stride, panel, groups, tile);
     default:
-      return TileQ8<6>(a, stride, panel, groups, tile);
+      return TileQ8<kProducts, 6>(a, stride, panel, groups, tile);
   }
 }
 

@@ -20,6 +20,7 @@
 #include "embed/bpe_words.h"
 #include "embed/gguf.h"
 #include "embed/gguf_builder.h"
+#include "embed/manta_tokenizer.h"
 #include "embed/merge_symbols.h"
 #include "embed/unicode_text.h"
 #include "gmock/gmock.h"
@@ -420,13 +421,24 @@ TEST(TokenizerTest, MalformedVocabulariesAreRefused) {
               StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("rwkv")));
 }
 
-// Twice the text takes twice the steps, whatever the text is.
+std::unique_ptr<const Tokenizer> Manta(MantaSpaces spaces) {
+  MantaVocabulary v;
+  v.tokens = {"[PAD]", "[CLS]", "[SEP]", "[UNK]", "a", "aa", "aaaa", "b", "ab"};
+  v.merges = {{"a", "a"}, {"aa", "aa"}, {"a", "b"}, {"ab", "ab"}};
+  auto tokenizer = MantaTokenizer::Create(v, spaces, nullptr);
+  EXPECT_THAT(tokenizer, IsOk());
+  return tokenizer.ok() ? *std::move(tokenizer) : nullptr;
+}
+
+// Twice the text takes twice the steps, whatever the text is. WordPiece has a
+// test of its own; tools/verify tokens counts instructions.
 TEST(TokenizerTest, StepsAreLinearInHostileTexts) {
   std::vector<std::unique_ptr<const Tokenizer>> tokenizers;
   tokenizers.push_back(SentencePiece().Make());
   tokenizers.push_back(ByteBpe().Make());
   tokenizers.push_back(Words("t5").Make());
-  std::mt19937 random(5);
+  tokenizers.push_back(Manta(MantaSpaces::kUnknown));
+  tokenizers.push_back(Manta(MantaSpaces::kDropped));
   const auto repeat = [](absl::string_view part, size_t size) {
     std::string text;
     while (text.size() < size) absl::StrAppend(&text, part);
@@ -442,6 +454,23 @@ TEST(TokenizerTest, StepsAreLinearInHostileTexts) {
       tokenizer->Encode(repeat(part, 2 * kSize), kNoLimit, &twice);
       EXPECT_LE(twice, 2 * once + 64) << part;
       EXPECT_LE(once, 20 * kSize) << part;
+    }
+  }
+}
+
+// A megabyte of one thing, which has no place to cut it in two.
+TEST(TokenizerTest, AMegabyteOfOneCharacterIsEncodedInSoManySteps) {
+  constexpr size_t kSize = size_t{1} << 20;
+  for (const char* part : {"a", "\xCC\x81", " "}) {
+    std::string text;
+    while (text.size() < kSize) absl::StrAppend(&text, part);
+    for (const auto& tokenizer :
+         {SentencePiece().Make(), ByteBpe().Make(), Words("t5").Make(),
+          Manta(MantaSpaces::kUnknown)}) {
+      uint64_t steps = 0;
+      const TokenizedText got = tokenizer->Encode(text, 512, &steps);
+      EXPECT_LE(got.tokens.size(), 512u);
+      EXPECT_LE(steps, 20 * text.size()) << part;
     }
   }
 }

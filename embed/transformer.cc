@@ -119,24 +119,6 @@ void RmsNormRows(float* x, size_t rows, size_t dim, const float* weight,
   }
 }
 
-// x / (1 + e^-y)
-template <Arithmetic kArithmetic, class D, class V = hn::Vec<D>>
-HWY_INLINE V TimesSigmoid(D d, V x, V y) {
-  const V one = hn::Set(d, 1.0f);
-  const V e = ExpOfNegative<kArithmetic>(d, hn::Neg(hn::Abs(y)));
-  const V share = hn::IfThenElse(hn::Ge(y, hn::Zero(d)), one, e);
-  return hn::Div(hn::Mul(x, share), hn::Add(one, e));
-}
-
-// (1 + tanh(z)) / 2 = 1 / (1 + e^-2z)
-template <Arithmetic kArithmetic, class D, class V = hn::Vec<D>>
-HWY_INLINE V GeluTanh(D d, V x) {
-  const V cube = hn::Mul(hn::Mul(x, x), x);
-  const V inner = MulAdd<kArithmetic>(cube, hn::Set(d, 0.044715f), x);
-  return TimesSigmoid<kArithmetic>(d, x,
-                                   hn::Mul(inner, hn::Set(d, 1.59576912f)));
-}
-
 // A vector from `p`, of which only `n` numbers are there, then zeros.
 HWY_INLINE hn::Vec<hn::CappedTag<float, kPanel>> LoadFirst(const float* p,
                                                            size_t n) {

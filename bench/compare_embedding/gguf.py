@@ -7,6 +7,7 @@ import numpy as np
 F32, F16, Q4_0, Q8_0, BF16 = 0, 1, 2, 8, 30
 TYPES = {"F32": F32, "F16": F16, "Q4_0": Q4_0, "Q8_0": Q8_0, "BF16": BF16}
 UINT32, FLOAT32, BOOL, STRING, ARRAY, INT32 = 4, 6, 7, 8, 9, 5
+BLOCK_BYTES = {Q8_0: 34, Q4_0: 18}  # Of 32 values.
 SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 
 
@@ -61,6 +62,25 @@ def encode(values, kind):
     return join(scale, codes[:, :16] | codes[:, 16:] << 4)
 
 
+def decode(data, kind):
+    """The float32 values of blocks: the inverse of encode(), in one row."""
+    raw = np.frombuffer(data, np.uint8)
+    if kind == F32:
+        return raw.view(np.float32)
+    if kind == F16:
+        return raw.view(np.float16).astype(np.float32)
+    if kind == BF16:
+        return (raw.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    blocks = raw.reshape(-1, BLOCK_BYTES[kind])
+    scale = blocks[:, :2].copy().view(np.float16).astype(np.float32)
+    codes = blocks[:, 2:]
+    if kind == Q4_0:
+        codes = np.concatenate([codes & 15, codes >> 4], axis=1)
+        return (scale * (codes.astype(np.float32) - 8)).reshape(-1)
+    assert kind == Q8_0
+    return (scale * codes.view(np.int8).astype(np.float32)).reshape(-1)
+
+
 def join(scale, codes):
     return np.concatenate(
         [scale.astype(np.float16)[:, None].view(np.uint8), codes],
@@ -103,7 +123,7 @@ class File:
 
 
 def read(path):
-    """A file with its values; tensors of F32 and F16 only have their bytes."""
+    """A file with its values and tensors of the types of TYPES."""
     with open(path, "rb") as stream:
         data = stream.read()
     tensors, values = struct.unpack_from("<QQ", data, 8)
@@ -148,7 +168,9 @@ def read(path):
         infos.append((name, shape, kind, offset))
     begin = -(-at // 32) * 32
     for name, shape, kind, offset in infos:
-        size = int(np.prod(shape)) * {F32: 4, F16: 2}.get(kind, 0)
+        count = int(np.prod(shape))
+        size = (count // 32 * BLOCK_BYTES[kind] if kind in BLOCK_BYTES
+                else count * (4 if kind == F32 else 2))
         result.tensors.append((name, shape, kind,
                                data[begin + offset:begin + offset + size]))
     return result

@@ -194,6 +194,16 @@ def experts(source, path, kind, seed):
     file.write(path)
 
 
+def dequantized(source, path):
+    """The model `source` with all its weights expanded to float32."""
+    file = gguf.read(source)
+    tensors, file.tensors = file.tensors, []
+    for name, shape, kind, data in tensors:
+        file.add(name, gguf.decode(data, kind).reshape(shape[::-1]))
+    file.put("general.file_type", 0)
+    file.write(path)
+
+
 def made(directory, name, make):
     """The path of a model that `make(path)` writes unless it is there."""
     os.makedirs(directory, exist_ok=True)

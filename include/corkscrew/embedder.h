@@ -84,9 +84,6 @@ struct EmbedderOptions {
   // one architecture, that of the earlier directory counts.
   std::vector<std::string> architecture_directories = {};
 
-  // The options below are for GGUF models; `.mll` models run on the calling
-  // thread, in float32, and remember nothing.
-
   // All callers of the embedder together use at most this many threads more
   // than their own, less one. 0: one per core. Never changes a vector.
   size_t threads = 0;
