@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -18,12 +17,14 @@
 #include "absl/strings/string_view.h"
 #include "base/hash.h"
 #include "base/status_macros.h"
+#include "db/aliases.h"
 #include "db/body.h"
 #include "db/check_fingerprint.h"
 #include "db/index.h"
 #include "db/keys.h"
 #include "db/merge_order.h"
 #include "db/op.h"
+#include "db/origin_table.h"
 #include "db/rows.h"
 
 namespace corkscrew {
@@ -179,23 +180,46 @@ class RowChecker {
                                   .live = row->state == LiveState::kLive};
           return true;
         }));
-    std::set<uint32_t> named;
+    return CheckNames();
+  }
+
+  // The name rows are those of live collections and of their aliases.
+  absl::Status CheckNames() {
+    std::map<std::string, uint32_t> want;
+    std::map<Uuid, uint32_t> live;
+    for (const auto& [number, collection] : collections_) {
+      if (number == 0 || !collection.live) continue;
+      want[collection.name] = number;
+      live[collection.uuid] = number;
+    }
+    OriginTable origins;
+    for (const auto& [number, origin] : origins_) origins.Add(origin);
+    const auto aliases = ReadAliases(store_, origins);
+    // What is wrong with such a record is found with the bodies.
+    if (aliases.ok()) {
+      for (const auto& [name, uuid] : *aliases) {
+        if (live.count(uuid) != 0) want.emplace(name, live[uuid]);
+      }
+    }
     CORKSCREW_RETURN_IF_ERROR(
         ForEach('n', CheckStatus::kRepairable,
                 [&](absl::string_view key, absl::string_view value) {
                   std::string name;
                   const auto number = DecodeU32(value);
                   if (!ParseNameKey(key, &name) || !number.ok()) return false;
-                  const Collection* collection = FindLive(*number);
-                  named.insert(*number);
-                  return collection != nullptr && collection->name == name;
+                  const auto found = want.find(name);
+                  if (found == want.end()) return !aliases.ok();
+                  const bool right = found->second == *number;
+                  want.erase(found);
+                  return right;
                 }));
-    for (const auto& [number, collection] : collections_) {
-      if (number != 0 && collection.live && named.count(number) == 0) {
-        Repairable(RowName(NameKey(collection.name)), "names",
-                   absl::StrCat("collection \"", collection.name,
-                                "\" has no name row"));
-      }
+    for (const auto& [name, number] : want) {
+      const std::string& collection = collections_[number].name;
+      Repairable(RowName(NameKey(name)), "names",
+                 name == collection
+                     ? absl::StrCat("collection \"", name, "\" has no name row")
+                     : absl::StrCat("alias \"", name, "\" of collection \"",
+                                    collection, "\" has no name row"));
     }
     return absl::OkStatus();
   }

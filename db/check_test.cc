@@ -62,6 +62,7 @@ class CheckTest : public ::testing::Test {
       ASSERT_THAT((*collection)->Delete({"r3", "r4"}), IsOk());
     }
     ASSERT_THAT((*db)->DropCollection("gone"), IsOk());
+    ASSERT_THAT((*db)->SetAlias("side", "notes"), IsOk());
     ASSERT_THAT((*db)->Close(), IsOk());
   }
 
@@ -136,7 +137,7 @@ TEST_F(CheckTest, ASoundDatabaseIsCleanAndNothingInItChanges) {
     EXPECT_EQ(report.status, CheckStatus::kClean) << Describe(report);
     EXPECT_THAT(report.findings, IsEmpty());
     EXPECT_EQ(report.collections, 2u);
-    EXPECT_EQ(report.records, 2 * 15u + 3);  // 3 records of _system.
+    EXPECT_EQ(report.records, 2 * 15u + 4);  // 4 records of _system.
     EXPECT_GE(report.versions, 2 * 42u);
   }
   EXPECT_EQ(Files(), before);
@@ -245,6 +246,18 @@ std::vector<Damage> Damages() {
       {"no name", CheckStatus::kRepairable, "names",
        [](const Store&, WriteBatch& batch) {
          batch.Delete(Family::kRows, NameKey("notes"));
+       }},
+      {"no name of an alias", CheckStatus::kRepairable, "names",
+       [](const Store&, WriteBatch& batch) {
+         batch.Delete(Family::kRows, NameKey("side"));
+       }},
+      {"alias of another", CheckStatus::kRepairable, "form",
+       [](const Store&, WriteBatch& batch) {
+         batch.Put(Family::kRows, NameKey("side"), EncodeU32(3));
+       }},
+      {"a name too many", CheckStatus::kRepairable, "form",
+       [](const Store&, WriteBatch& batch) {
+         batch.Put(Family::kRows, NameKey("more"), EncodeU32(1));
        }},
       {"bad collection", CheckStatus::kUnreadable, "form",
        [](const Store&, WriteBatch& batch) {

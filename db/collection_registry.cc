@@ -191,6 +191,45 @@ void CollectionRegistry::Remove(const CollectionState& collection) {
   by_name_.erase(collection.row().name);
 }
 
+std::shared_ptr<CollectionState> CollectionRegistry::FindAlias(
+    absl::string_view name) const {
+  MutexLock lock(&mutex_);
+  const auto found = aliases_.find(std::string(name));
+  return found == aliases_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<CollectionState> CollectionRegistry::Resolve(
+    absl::string_view name) const {
+  const std::string key(name);
+  MutexLock lock(&mutex_);
+  if (const auto found = by_name_.find(key); found != by_name_.end()) {
+    return found->second;
+  }
+  const auto found = aliases_.find(key);
+  return found == aliases_.end() ? nullptr : found->second;
+}
+
+CollectionRegistry::AliasMap CollectionRegistry::Aliases() const {
+  MutexLock lock(&mutex_);
+  return aliases_;
+}
+
+void CollectionRegistry::SetAlias(absl::string_view name,
+                                  std::shared_ptr<CollectionState> collection) {
+  MutexLock lock(&mutex_);
+  aliases_[std::string(name)] = std::move(collection);
+}
+
+void CollectionRegistry::RemoveAlias(absl::string_view name) {
+  MutexLock lock(&mutex_);
+  aliases_.erase(std::string(name));
+}
+
+void CollectionRegistry::ReplaceAliases(AliasMap aliases) {
+  MutexLock lock(&mutex_);
+  aliases_ = std::move(aliases);
+}
+
 uint32_t CollectionRegistry::NextNumber() const {
   MutexLock lock(&mutex_);
   return next_number_;

@@ -72,6 +72,17 @@ class CollectionRegistry {
   void Add(std::shared_ptr<CollectionState> collection);
   void Remove(const CollectionState& collection);
 
+  // Aliases: names of live collections that no collection has itself.
+  using AliasMap = std::map<std::string, std::shared_ptr<CollectionState>>;
+  std::shared_ptr<CollectionState> FindAlias(absl::string_view name) const;
+  // A live collection by its name or an alias, or null.
+  std::shared_ptr<CollectionState> Resolve(absl::string_view name) const;
+  AliasMap Aliases() const;
+  void SetAlias(absl::string_view name,
+                std::shared_ptr<CollectionState> collection);
+  void RemoveAlias(absl::string_view name);
+  void ReplaceAliases(AliasMap aliases);
+
   // For the leader: the number of the next collection, and the generation that
   // a name has next.
   uint32_t NextNumber() const;
@@ -82,6 +93,7 @@ class CollectionRegistry {
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<CollectionState>> by_name_
       ABSL_GUARDED_BY(mutex_);
+  AliasMap aliases_ ABSL_GUARDED_BY(mutex_);
   uint32_t next_number_ ABSL_GUARDED_BY(mutex_) = 1;
   // Of every name that was ever used: its last generation.
   std::map<std::string, uint64_t> generations_ ABSL_GUARDED_BY(mutex_);

@@ -23,6 +23,7 @@
 #include "base/hash.h"
 #include "base/status_macros.h"
 #include "corkscrew/limits.h"
+#include "db/aliases.h"
 #include "db/encode.h"
 #include "db/expiry.h"
 #include "db/keys.h"
@@ -484,6 +485,7 @@ absl::Status CommitLeader::StageCreate(CreateCommit* commit, Group* group) {
                          ? " with the same options"
                          : "; wanted and existing differ in " + differences));
   }
+  CORKSCREW_RETURN_IF_ERROR(CheckNotAlias(registry_, row.name));
   if (registry_.size() >= kMaxCollections) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "collection \"", row.name, "\": there are ", registry_.size(),
@@ -507,11 +509,8 @@ absl::Status CommitLeader::StageCreate(CreateCommit* commit, Group* group) {
 }
 
 absl::Status CommitLeader::StageDrop(DropCommit* commit, Group* group) {
+  CORKSCREW_RETURN_IF_ERROR(CheckDroppable(registry_, commit->name));
   const std::shared_ptr<CollectionState> state = registry_.Find(commit->name);
-  if (state == nullptr) {
-    return absl::NotFoundError(
-        absl::StrCat("no collection \"", commit->name, "\""));
-  }
   CORKSCREW_ASSIGN_OR_RETURN(std::string seen, VectorSeen(*state));
   CollectionRow row = state->row();
   row.state = LiveState::kDropped;

@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "base/utf8.h"
 #include "corkscrew/limits.h"
+#include "db/aliases.h"
 #include "db/backup.h"
 #include "db/call_end.h"
 #include "db/collection_info.h"
@@ -148,7 +149,7 @@ absl::StatusOr<std::shared_ptr<Collection>> LocalDb::OpenCollection(
   Engine::Call running(*engine_);
   CORKSCREW_RETURN_IF_ERROR(running.Begin());
   CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
-  std::shared_ptr<CollectionState> state = engine_->registry().Find(name);
+  std::shared_ptr<CollectionState> state = engine_->registry().Resolve(name);
   if (state == nullptr) return NoCollection(name);
   return std::make_shared<LocalCollection>(engine_, std::move(state));
 }
@@ -158,11 +159,41 @@ absl::Status LocalDb::DropCollection(absl::string_view name,
   Engine::Call running(*engine_);
   CORKSCREW_RETURN_IF_ERROR(running.Begin());
   CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
-  if (engine_->registry().Find(name) == nullptr) return NoCollection(name);
+  CORKSCREW_RETURN_IF_ERROR(CheckDroppable(engine_->registry(), name));
   DropCommit drop{std::string(name)};
   Commit commit{&drop, absl::OkStatus(), kAloneInGroup};
   commit.makes_room = true;
   return engine_->Run(&commit);
+}
+
+absl::Status LocalDb::SetAlias(absl::string_view alias,
+                               absl::string_view collection,
+                               const AliasOptions& options,
+                               const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(running.Begin());
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
+  return corkscrew::SetAlias(*engine_, alias, collection, options);
+}
+
+absl::Status LocalDb::DeleteAlias(absl::string_view alias,
+                                  const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(running.Begin());
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
+  return corkscrew::DeleteAlias(*engine_, alias);
+}
+
+absl::StatusOr<std::vector<AliasInfo>> LocalDb::ListAliases(
+    const CallOptions& call) {
+  Engine::Call running(*engine_);
+  CORKSCREW_RETURN_IF_ERROR(running.Begin());
+  CORKSCREW_RETURN_IF_ERROR(CheckCall(call));
+  std::vector<AliasInfo> out;
+  for (const auto& [name, state] : engine_->registry().Aliases()) {
+    out.push_back({name, state->row().name});
+  }
+  return out;
 }
 
 absl::StatusOr<std::vector<CollectionInfo>> LocalDb::ListCollections(

@@ -36,6 +36,13 @@ class LocalDb : public Db {
       absl::string_view name, const CallOptions& call) override;
   absl::Status DropCollection(absl::string_view name,
                               const CallOptions& call) override;
+  absl::Status SetAlias(absl::string_view alias, absl::string_view collection,
+                        const AliasOptions& options,
+                        const CallOptions& call) override;
+  absl::Status DeleteAlias(absl::string_view alias,
+                           const CallOptions& call) override;
+  absl::StatusOr<std::vector<AliasInfo>> ListAliases(
+      const CallOptions& call) override;
   absl::StatusOr<std::vector<CollectionInfo>> ListCollections(
       const CallOptions& call) override;
   absl::StatusOr<DbStats> Stats(const CallOptions& call) override;

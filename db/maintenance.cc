@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "db/aliases.h"
 #include "db/call_end.h"
 #include "db/engine.h"
 #include "db/expiry.h"
@@ -34,6 +35,7 @@ constexpr size_t kExpireAtOnce = 256;
 
 absl::Status LoadHistory(const Store& store, const OriginTable& origins,
                          CollectionRegistry* registry) {
+  CORKSCREW_RETURN_IF_ERROR(LoadAliases(store, origins, registry));
   CORKSCREW_RETURN_IF_ERROR(LoadTags(store, origins, registry));
   CORKSCREW_RETURN_IF_ERROR(LoadRetention(store, registry));
   return LoadExpiry(store, registry);

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 
@@ -20,10 +21,12 @@
 #include "base/hash.h"
 #include "base/status_macros.h"
 #include "corkscrew/check.h"
+#include "db/aliases.h"
 #include "db/closed_database.h"
 #include "db/collection_repair.h"
 #include "db/keys.h"
 #include "db/lost_log.h"
+#include "db/origin_table.h"
 #include "db/repair_output.h"
 #include "db/rows.h"
 #include "db/store.h"
@@ -120,11 +123,37 @@ class Repair {
       CORKSCREW_RETURN_IF_ERROR(
           output_.Put(Family::kRows, NameKey(row.name), EncodeU32(number)));
     }
+    CORKSCREW_RETURN_IF_ERROR(NameAliases());
     // No file is this marker: the next open begins a new incarnation.
     return output_.Put(
         Family::kRows, MetaKey("open"),
         Encode(
             OpenRow{.clean = true, .marker_inode = 1, .marker_birth_ns = 1}));
+  }
+
+  // Name rows of the aliases that the system collection knows.
+  absl::Status NameAliases() {
+    OriginTable origins;
+    for (const auto& [number, origin] : origins_) origins.Add(origin);
+    const auto aliases = ReadAliases(source_, origins);
+    if (!aliases.ok()) {
+      report_.actions.push_back(absl::StrCat(
+          "names of aliases are not made anew: ", aliases.status().message()));
+      return absl::OkStatus();
+    }
+    std::map<Uuid, uint32_t> live;
+    std::set<absl::string_view> names;
+    for (const auto& [number, row] : collections_) {
+      live[row.uuid] = number;
+      names.insert(row.name);
+    }
+    for (const auto& [name, uuid] : *aliases) {
+      const auto found = live.find(uuid);
+      if (found == live.end() || names.count(name) != 0) continue;
+      CORKSCREW_RETURN_IF_ERROR(
+          output_.Put(Family::kRows, NameKey(name), EncodeU32(found->second)));
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<bool> Keep(char kind, absl::string_view key,

@@ -309,6 +309,35 @@ class FakeDb : public Db {
     collections_.erase(std::string(name));
     return absl::OkStatus();
   }
+  // Keeps aliases but opens nothing by them.
+  absl::Status SetAlias(absl::string_view alias, absl::string_view collection,
+                        const AliasOptions& options,
+                        const CallOptions&) override {
+    MutexLock lock(&mutex_);
+    aliases_[std::string(alias)] = std::string(collection);
+    alias_options_ = options;
+    return absl::OkStatus();
+  }
+  absl::Status DeleteAlias(absl::string_view alias,
+                           const CallOptions&) override {
+    MutexLock lock(&mutex_);
+    if (aliases_.erase(std::string(alias)) == 1) return absl::OkStatus();
+    return absl::NotFoundError(absl::StrCat("no alias \"", alias, "\""));
+  }
+  absl::StatusOr<std::vector<AliasInfo>> ListAliases(
+      const CallOptions&) override {
+    std::vector<AliasInfo> infos;
+    MutexLock lock(&mutex_);
+    for (const auto& [name, collection] : aliases_) {
+      infos.push_back({name, collection});
+    }
+    return infos;
+  }
+  AliasOptions alias_options() const {
+    MutexLock lock(&mutex_);
+    return alias_options_;
+  }
+
   absl::StatusOr<std::vector<CollectionInfo>> ListCollections(
       const CallOptions& call) override {
     std::vector<CollectionInfo> infos;
@@ -357,6 +386,8 @@ class FakeDb : public Db {
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<FakeCollection>> collections_
       ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> aliases_ ABSL_GUARDED_BY(mutex_);
+  AliasOptions alias_options_ ABSL_GUARDED_BY(mutex_);
   DbStats stats_ ABSL_GUARDED_BY(mutex_);
   Saves saves_ ABSL_GUARDED_BY(mutex_);
   int created_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -120,6 +120,63 @@ absl::Status RemoteDb::DropCollection(absl::string_view name,
                            request, call, &response);
 }
 
+absl::Status RemoteDb::SetAlias(absl::string_view alias,
+                                absl::string_view collection,
+                                const AliasOptions& options,
+                                const CallOptions& call) {
+  v1::SetAliasRequest request;
+  v1::SetAliasResponse response;
+  v1::Alias& wanted = *request.mutable_alias();
+  CORKSCREW_RETURN_IF_ERROR(ToProtoId("alias", alias, wanted.mutable_name()));
+  CORKSCREW_RETURN_IF_ERROR(
+      ToProtoId("collection name", collection, wanted.mutable_collection()));
+  if (options.if_collection.has_value()) {
+    CORKSCREW_RETURN_IF_ERROR(ToProtoId("collection name",
+                                        *options.if_collection,
+                                        request.mutable_if_collection()));
+  }
+  if (options.if_unchanged.has_value()) {
+    v1::SetAliasRequest::Unchanged& unchanged = *request.mutable_if_unchanged();
+    CORKSCREW_RETURN_IF_ERROR(ToProtoId("collection name",
+                                        options.if_unchanged->collection,
+                                        unchanged.mutable_collection()));
+    unchanged.set_lamport(options.if_unchanged->lamport);
+  }
+  return connection_->Call(
+      connection_->collections(), Effect::kWrites, {"SetAlias", alias},
+      &v1::Collections::Stub::PrepareAsyncSetAlias, request, call, &response);
+}
+
+absl::Status RemoteDb::DeleteAlias(absl::string_view alias,
+                                   const CallOptions& call) {
+  v1::DeleteAliasRequest request;
+  v1::DeleteAliasResponse response;
+  CORKSCREW_RETURN_IF_ERROR(ToProtoId("alias", alias, request.mutable_name()));
+  return connection_->Call(connection_->collections(), Effect::kWrites,
+                           {"DeleteAlias", alias},
+                           &v1::Collections::Stub::PrepareAsyncDeleteAlias,
+                           request, call, &response);
+}
+
+absl::StatusOr<std::vector<AliasInfo>> RemoteDb::ListAliases(
+    const CallOptions& call) {
+  std::vector<AliasInfo> aliases;
+  v1::ListAliasesRequest request;
+  do {
+    v1::ListAliasesResponse response;
+    CORKSCREW_RETURN_IF_ERROR(connection_->Call(
+        connection_->collections(), Effect::kReads, {"ListAliases"},
+        &v1::Collections::Stub::PrepareAsyncListAliases, request, call,
+        &response));
+    for (const v1::Alias& alias : response.aliases()) {
+      aliases.push_back({alias.name(), alias.collection()});
+    }
+    if (response.aliases().empty()) break;
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  return aliases;
+}
+
 absl::StatusOr<std::vector<CollectionInfo>> RemoteDb::ListCollections(
     const CallOptions& call) {
   std::vector<CollectionInfo> collections;

@@ -16,6 +16,12 @@
 namespace corkscrew {
 namespace {
 
+absl::Status CheckPageSize(uint64_t page_size) {
+  if (page_size >= 1 && page_size <= kMaxPageSize) return absl::OkStatus();
+  return FieldViolation("request.page_size",
+                        absl::StrCat(page_size, ", want 1..", kMaxPageSize));
+}
+
 class CollectionsService final : public v1::Collections::Service {
  public:
   explicit CollectionsService(NodeState& node) : node_(node) {}
@@ -61,11 +67,7 @@ class CollectionsService final : public v1::Collections::Service {
     return call.Run([&]() -> absl::Status {
       const uint64_t page_size =
           request->has_page_size() ? request->page_size() : kMaxPageSize;
-      if (page_size == 0 || page_size > kMaxPageSize) {
-        return FieldViolation(
-            "request.page_size",
-            absl::StrCat(page_size, ", want 1..", kMaxPageSize));
-      }
+      CORKSCREW_RETURN_IF_ERROR(CheckPageSize(page_size));
       CORKSCREW_ASSIGN_OR_RETURN(const std::vector<CollectionInfo> all,
                                  call.db().ListCollections(call.options()));
       auto next = std::upper_bound(
@@ -96,6 +98,63 @@ class CollectionsService final : public v1::Collections::Service {
       }
       return call.db().DropCollection(request->collection().name(),
                                       call.options());
+    });
+  }
+
+  grpc::Status SetAlias(grpc::ServerContext* context,
+                        const v1::SetAliasRequest* request,
+                        v1::SetAliasResponse* /*response*/) override {
+    ServiceCall call(node_, *context, "/corkscrew.v1.Collections/SetAlias");
+    return call.Run([&]() -> absl::Status {
+      AliasOptions options;
+      if (request->has_if_collection()) {
+        options.if_collection = request->if_collection();
+      }
+      if (request->has_if_unchanged()) {
+        options.if_unchanged = {request->if_unchanged().collection(),
+                                request->if_unchanged().lamport()};
+      }
+      return call.db().SetAlias(request->alias().name(),
+                                request->alias().collection(), options,
+                                call.options());
+    });
+  }
+
+  grpc::Status DeleteAlias(grpc::ServerContext* context,
+                           const v1::DeleteAliasRequest* request,
+                           v1::DeleteAliasResponse* /*response*/) override {
+    ServiceCall call(node_, *context, "/corkscrew.v1.Collections/DeleteAlias");
+    return call.Run(
+        [&] { return call.db().DeleteAlias(request->name(), call.options()); });
+  }
+
+  // Pages as those of ListCollections().
+  grpc::Status ListAliases(grpc::ServerContext* context,
+                           const v1::ListAliasesRequest* request,
+                           v1::ListAliasesResponse* response) override {
+    ServiceCall call(node_, *context, "/corkscrew.v1.Collections/ListAliases");
+    return call.Run([&]() -> absl::Status {
+      const uint64_t page_size =
+          request->has_page_size() ? request->page_size() : kMaxPageSize;
+      CORKSCREW_RETURN_IF_ERROR(CheckPageSize(page_size));
+      CORKSCREW_ASSIGN_OR_RETURN(const std::vector<AliasInfo> all,
+                                 call.db().ListAliases(call.options()));
+      auto next =
+          std::upper_bound(all.begin(), all.end(), request->page_token(),
+                           [](const std::string& token, const AliasInfo& info) {
+                             return token < info.name;
+                           });
+      for (; next != all.end(); ++next) {
+        if (static_cast<uint64_t>(response->aliases_size()) == page_size) {
+          response->set_next_page_token(
+              response->aliases(response->aliases_size() - 1).name());
+          break;
+        }
+        v1::Alias& alias = *response->add_aliases();
+        alias.set_name(next->name);
+        alias.set_collection(next->collection);
+      }
+      return absl::OkStatus();
     });
   }
 

@@ -72,6 +72,7 @@ int RunCli(const std::vector<std::string>& arguments, Console& console,
   app.require_subcommand(1);
   app.footer(kFooter);
   AddCollectionCommands(app, context);
+  AddAliasCommands(app, context);
   AddRecordCommands(app, context);
   AddHistoryCommands(app, context);
   AddImportCommand(app, context);

@@ -178,6 +178,7 @@ absl::StatusOr<std::istream*> OpenInput(absl::string_view path,
                                         CommandContext& context,
                                         std::unique_ptr<std::istream>& owner);
 
+void AddAliasCommands(CLI::App& app, CommandContext& context);
 void AddCollectionCommands(CLI::App& app, CommandContext& context);
 void AddRecordCommands(CLI::App& app, CommandContext& context);
 void AddHistoryCommands(CLI::App& app, CommandContext& context);

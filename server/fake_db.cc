@@ -180,6 +180,7 @@ class FakeCollection : public Collection {
     CORKSCREW_RETURN_IF_ERROR(state_.failure);
     state_.list_options = options;
     ListReply reply;
+    reply.at = state_.lamport;
     auto next = state_.records.upper_bound(options.page_token);
     for (; next != state_.records.end() &&
            reply.records.size() < options.page_size;
@@ -280,11 +281,14 @@ class FakeDb : public Db {
   absl::StatusOr<std::shared_ptr<Collection>> OpenCollection(
       absl::string_view name, const CallOptions&) override {
     CORKSCREW_RETURN_IF_ERROR(state_.failure);
-    if (!state_.collections.contains(std::string(name))) {
+    const auto alias = state_.aliases.find(std::string(name));
+    const std::string own =
+        alias == state_.aliases.end() ? std::string(name) : alias->second;
+    if (!state_.collections.contains(own)) {
       return absl::NotFoundError(
           absl::StrCat("collection \"", name, "\" does not exist"));
     }
-    return std::make_shared<FakeCollection>(std::string(name), state_);
+    return std::make_shared<FakeCollection>(own, state_);
   }
 
   absl::Status DropCollection(absl::string_view name,
@@ -292,6 +296,32 @@ class FakeDb : public Db {
     CORKSCREW_RETURN_IF_ERROR(OpenCollection(name, {}).status());
     state_.collections.erase(std::string(name));
     return absl::OkStatus();
+  }
+
+  absl::Status SetAlias(absl::string_view alias, absl::string_view collection,
+                        const AliasOptions& options,
+                        const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    if (state_.set_alias != nullptr) {
+      CORKSCREW_RETURN_IF_ERROR(state_.set_alias(options));
+    }
+    state_.aliases[std::string(alias)] = std::string(collection);
+    return absl::OkStatus();
+  }
+  absl::Status DeleteAlias(absl::string_view alias,
+                           const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    if (state_.aliases.erase(std::string(alias)) == 1) return absl::OkStatus();
+    return absl::NotFoundError(absl::StrCat("no alias \"", alias, "\""));
+  }
+  absl::StatusOr<std::vector<AliasInfo>> ListAliases(
+      const CallOptions&) override {
+    CORKSCREW_RETURN_IF_ERROR(state_.failure);
+    std::vector<AliasInfo> infos;
+    for (const auto& [name, collection] : state_.aliases) {
+      infos.push_back({name, collection});
+    }
+    return infos;
   }
 
   absl::StatusOr<std::vector<CollectionInfo>> ListCollections(

@@ -5,6 +5,7 @@
 // when it is told to. It stores records but does not judge nearness.
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,6 +24,7 @@ namespace corkscrew::testing {
 // What a test sees and sets; outlives the Db that a command opens and closes.
 struct FakeState {
   std::map<std::string, CollectionInfo> collections = {};
+  std::map<std::string, std::string> aliases = {};
   std::map<std::string, StoredRecord> records = {};  // Of all collections.
   Lamport lamport = 0;
   bool closed = false;
@@ -39,6 +41,8 @@ struct FakeState {
   std::string saved_to = {};  // Of a snapshot, a backup, a store of logs.
 
   absl::Status failure = absl::OkStatus();  // Answer of every call if not OK.
+  // Asked at each SetAlias() before anything is changed.
+  std::function<absl::Status(const AliasOptions&)> set_alias = nullptr;
   absl::Status close_failure = absl::OkStatus();
   std::string bad_id = {};  // Put refuses a record with this id.
 };

@@ -1,6 +1,7 @@
 #include "server/reembed.h"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +17,7 @@
 namespace corkscrew {
 namespace {
 
-constexpr size_t kMaxPasses = 8;
+constexpr size_t kMaxPasses = 32;
 constexpr size_t kPage = 256;
 // Of one write: embedding takes a while, and what is written is not lost.
 constexpr size_t kMaxBatch = 64;
@@ -29,8 +30,7 @@ class Reembedder {
       : from_(from), to_(to), options_(options) {}
 
   absl::StatusOr<ReembedReply> Run() {
-    bool changed = true;
-    while (changed) {
+    while (true) {
       if (reply_.passes == kMaxPasses) {
         return absl::AbortedError(absl::StrCat(
             "collection \"", from_.name(), "\" still changed in pass ",
@@ -39,26 +39,55 @@ class Reembedder {
       ++reply_.passes;
       reply_.records = 0;
       reply_.unchanged = 0;
-      reply_.textless = 0;
+      if (!seen_.has_value()) reply_.textless = 0;
       const size_t before = reply_.written + reply_.deleted;
       CORKSCREW_RETURN_IF_ERROR(WriteMissing());
       CORKSCREW_RETURN_IF_ERROR(DeleteSurplus());
-      changed = reply_.written + reply_.deleted != before;
+      bool complete = reply_.written + reply_.deleted == before;
+      if (options_.complete != nullptr) {
+        CORKSCREW_ASSIGN_OR_RETURN(complete, options_.complete(*seen_, reply_));
+      }
+      if (complete) return reply_;
     }
-    return reply_;
   }
 
  private:
   absl::Status WriteMissing() {
     ListOptions list;
     list.page_size = kPage;
+    if (seen_.has_value()) {
+      list.fields = {.vector = false, .text = false, .metadata = false};
+    }
+    std::optional<Lamport> at;
     do {
       CORKSCREW_ASSIGN_OR_RETURN(ListReply page, from_.List(list));
-      CORKSCREW_RETURN_IF_ERROR(WritePage(page.records));
+      if (!at.has_value()) at = page.at;
       reply_.records += page.records.size();
+      CORKSCREW_RETURN_IF_ERROR(KeepChanged(&page.records));
+      CORKSCREW_RETURN_IF_ERROR(WritePage(page.records));
       if (options_.progress) options_.progress(reply_.records);
       list.page_token = std::move(page.next_page_token);
     } while (!list.page_token.empty());
+    seen_ = at;
+    return absl::OkStatus();
+  }
+
+  // Leaves in `records` those that are not known to be in `to_`, whole.
+  absl::Status KeepChanged(std::vector<StoredRecord>* records) {
+    if (!seen_.has_value()) return absl::OkStatus();
+    std::vector<absl::string_view> ids;
+    for (const StoredRecord& stored : *records) {
+      if (stored.version.lamport > *seen_) ids.push_back(stored.record.id);
+    }
+    reply_.unchanged += records->size() - ids.size();
+    std::vector<StoredRecord> changed;
+    if (!ids.empty()) {
+      CORKSCREW_ASSIGN_OR_RETURN(auto now, from_.Get(ids, Fields{}));
+      for (std::optional<StoredRecord>& stored : now) {
+        if (stored.has_value()) changed.push_back(*std::move(stored));
+      }
+    }
+    *records = std::move(changed);
     return absl::OkStatus();
   }
 
@@ -147,6 +176,8 @@ class Reembedder {
   Collection& to_;
   const ReembedOptions& options_;
   ReembedReply reply_;
+  // `to_` has what `from_` had at this time, and perhaps more.
+  std::optional<Lamport> seen_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,7 @@ class ReembedTest : public ::testing::Test {
     stored.record.id = id;
     stored.record.text = text;
     stored.record.vector = {1, 2};
+    stored.version.lamport = ++state.lamport;
   }
   absl::StatusOr<ReembedReply> Run(const ReembedOptions& options = {}) {
     return Reembed(*from_collection_, *to_collection_, options);
@@ -133,6 +135,35 @@ TEST_F(ReembedTest, ASourceThatNeverRestsIsGivenUp) {
       Run({.progress =
                [&](size_t) { Store(from_, absl::StrCat(++id), "more"); }}),
       StatusIs(absl::StatusCode::kAborted, HasSubstr("stop writing to it")));
+}
+
+TEST_F(ReembedTest, TheCallerIsToldWhatIsCompleteAndMayAskForMore) {
+  Store(from_, "a", "one");
+  Store(from_, "b", "two");
+  std::vector<Lamport> told;
+  ReembedOptions options;
+  options.complete = [&](Lamport at,
+                         const ReembedReply& so_far) -> absl::StatusOr<bool> {
+    told.push_back(at);
+    if (told.size() == 1) {
+      EXPECT_EQ(so_far.written, 2u);
+      Store(from_, "b", "another");
+    }
+    return told.size() == 3;
+  };
+  const auto reply = Run(options);
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(told, (std::vector<Lamport>{2, 3, 3}));
+  EXPECT_EQ(reply->passes, 3u);
+  EXPECT_EQ(reply->written, 3u);
+  EXPECT_EQ(to_.records["b"].record.text, "another");
+  // The last pass has read ids alone.
+  EXPECT_FALSE(from_.list_options.fields.text);
+  options.complete = [](Lamport, const ReembedReply&) -> absl::StatusOr<bool> {
+    return absl::AbortedError("the alias was moved");
+  };
+  EXPECT_THAT(Run(options),
+              StatusIs(absl::StatusCode::kAborted, HasSubstr("alias")));
 }
 
 TEST_F(ReembedTest, ErrorsOfEitherSideEndIt) {

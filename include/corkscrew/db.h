@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@
 #include "corkscrew/backup.h"
 #include "corkscrew/collection.h"
 #include "corkscrew/embedder.h"
+#include "corkscrew/record.h"
 
 namespace corkscrew {
 
@@ -71,6 +73,28 @@ struct Options {
   // Wall time, for the information in StoredRecord::wall_ms. Null: the system
   // clock. Never decides which version wins.
   std::function<absl::Time()> now = nullptr;
+};
+
+// A second name of a collection. A name is that of a collection or of an
+// alias, never of both.
+struct AliasInfo {
+  std::string name = {};
+  std::string collection = {};  // The name of the collection itself.
+
+  friend bool operator==(const AliasInfo&, const AliasInfo&) = default;
+};
+
+// What must be true when SetAlias() is decided; checked and written as one.
+struct AliasOptions {
+  // The alias names this collection now; empty: there is no such alias.
+  std::optional<std::string> if_collection = std::nullopt;
+  // The clock of a collection is at this Lamport time still: every write of it
+  // is known to the caller.
+  struct Unchanged {
+    std::string collection = {};
+    Lamport lamport = 0;
+  };
+  std::optional<Unchanged> if_unchanged = std::nullopt;
 };
 
 enum class DbState {
@@ -132,7 +156,8 @@ class Db {
   // Creates a collection and returns it.
   //   InvalidArgument     a name or option outside its range; no model and no
   //                       dim; a dim other than the model's
-  //   AlreadyExists       the name is taken; says where the descriptors differ
+  //   AlreadyExists       the name is taken, by an alias too; says where the
+  //                       descriptors differ
   //   NotFound            no such model
   //   FailedPrecondition  a model, but no Options::embedders
   //   ResourceExhausted   kMaxCollections exist
@@ -140,15 +165,40 @@ class Db {
       absl::string_view name, const CollectionOptions& options,
       const CallOptions& call = {}) = 0;
 
-  // Returns an existing collection. Never creates.
+  // Returns an existing collection by its name or by an alias. Never creates.
+  // What is returned stays with that collection when the alias is moved.
   //   NotFound  no such collection
   virtual absl::StatusOr<std::shared_ptr<Collection>> OpenCollection(
       absl::string_view name, const CallOptions& call = {}) = 0;
 
   // Removes a collection with its history.
-  //   NotFound  no such collection
+  //   NotFound            no such collection
+  //   FailedPrecondition  aliases name it, or `name` is an alias: names them
   virtual absl::Status DropCollection(absl::string_view name,
                                       const CallOptions& call = {}) = 0;
+
+  // Makes `alias` a name of `collection`, or moves it there: who opens it sees
+  // the old collection or the new one, nothing else. Aliases follow the rules
+  // of collection names.
+  //   InvalidArgument     the name
+  //   AlreadyExists       a collection has this name
+  //   NotFound            no such collection, or one of `options`
+  //   FailedPrecondition  `collection` is an alias
+  //   Aborted             what `options` asks for is not so: names both values
+  //   ResourceExhausted   kMaxAliases exist
+  virtual absl::Status SetAlias(absl::string_view alias,
+                                absl::string_view collection,
+                                const AliasOptions& options = {},
+                                const CallOptions& call = {}) = 0;
+
+  // Forgets an alias; its collection stays.
+  //   NotFound  no such alias
+  virtual absl::Status DeleteAlias(absl::string_view alias,
+                                   const CallOptions& call = {}) = 0;
+
+  // Returns all aliases by name.
+  virtual absl::StatusOr<std::vector<AliasInfo>> ListAliases(
+      const CallOptions& call = {}) = 0;
 
   // Returns all collections by name.
   virtual absl::StatusOr<std::vector<CollectionInfo>> ListCollections(

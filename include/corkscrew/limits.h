@@ -27,6 +27,7 @@ inline constexpr size_t kMaxRequestIdBytes = 128;
 
 // Calls.
 inline constexpr size_t kMaxCollections = 10'000;
+inline constexpr size_t kMaxAliases = 10'000;
 inline constexpr size_t kMaxK = 10'000;       // Results of one search.
 inline constexpr float kMaxOversample = 100;  // Query::oversample, >= 1.
 inline constexpr size_t kMaxBatchQueries = 1'000;
