@@ -7,12 +7,14 @@
 //     after a kill with a full log; memory and disk per record
 //   segment_bench history DIR [HEADS [VERSIONS [DIM]]]   100000, 20, 64
 //     searches at now of a database whose records were each put VERSIONS more
-//     times, beside one where they were put once
+//     times, beside one where they were put once. Says on standard error how
+//     far it is; with the DIR of a run that was ended, and the same numbers, it
+//     goes on
 //   segment_bench memory DIR [RECORDS [DIM]]        100000 records of 384
 //     what the index takes per record by DbStats, and by how much the resident
 //     memory of a process that searched is above one with an empty collection
 //
-// DIR must not exist.
+// DIR of open and of memory must not exist.
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -75,24 +77,31 @@ void Row(const std::string& what, double value, const char* unit) {
   std::fflush(stdout);
 }
 
-// Puts records [first, last), each a vector of its own and of `version`.
+// Puts a batch of records from `first` on, each a vector of its own and of
+// `version`.
+void PutBatch(Collection& collection, size_t dim, size_t first, size_t last,
+              uint64_t version) {
+  const size_t count = std::min(kBatch, last - first);
+  std::vector<std::string> ids;
+  std::vector<float> vectors(count * dim);
+  Random random(version * 1'000'003 + first);
+  for (float& x : vectors) x = static_cast<float>(random.Normal());
+  for (size_t i = 0; i < count; ++i) {
+    ids.push_back(absl::StrFormat("id%08d", first + i));
+  }
+  std::vector<PutItem> items(count);
+  for (size_t i = 0; i < count; ++i) {
+    items[i].record = RecordView(ids[i]);
+    items[i].record.vector = {vectors.data() + i * dim, dim};
+  }
+  OrFail(collection.Put(items));
+}
+
+// Puts records [first, last).
 void Put(Collection& collection, size_t dim, size_t first, size_t last,
          uint64_t version) {
   for (; first < last; first += kBatch) {
-    const size_t count = std::min(kBatch, last - first);
-    std::vector<std::string> ids;
-    std::vector<float> vectors(count * dim);
-    Random random(version * 1'000'003 + first);
-    for (float& x : vectors) x = static_cast<float>(random.Normal());
-    for (size_t i = 0; i < count; ++i) {
-      ids.push_back(absl::StrFormat("id%08d", first + i));
-    }
-    std::vector<PutItem> items(count);
-    for (size_t i = 0; i < count; ++i) {
-      items[i].record = RecordView(ids[i]);
-      items[i].record.vector = {vectors.data() + i * dim, dim};
-    }
-    OrFail(collection.Put(items));
+    PutBatch(collection, dim, first, last, version);
   }
 }
 
@@ -189,26 +198,39 @@ double SearchMillis(const Collection& collection, size_t dim) {
   return Median(millis);
 }
 
+// Puts each record in the versions [first, last) that it does not have yet:
+// every batch took one Lamport time.
+void Fill(const std::string& dir, size_t heads, size_t dim, size_t first,
+          size_t last) {
+  auto db = OrFail(Db::Open(dir, {.threads = 1}));
+  auto collection = db->OpenCollection("bench");
+  if (!collection.ok()) {
+    collection = db->CreateCollection("bench", {.dim = dim});
+  }
+  OrFail(collection.status());
+  const size_t batches = (heads + kBatch - 1) / kBatch;
+  absl::Time said = absl::Now();
+  for (size_t done = OrFail((*collection)->Info()).lamport;
+       done < batches * (last - first); ++done) {
+    PutBatch(**collection, dim, done % batches * kBatch, heads,
+             first + done / batches);
+    if (absl::Now() - said < absl::Seconds(10)) continue;
+    said = absl::Now();
+    std::fprintf(stderr, "%s: %zu of %zu batches\n", dir.c_str(), done + 1,
+                 batches * (last - first));
+  }
+  OrFail(db->Close());  // Writes what has not been written.
+}
+
 void History(const std::string& dir, size_t heads, size_t versions,
              size_t dim) {
-  OrFail(std::filesystem::create_directory(dir)
-             ? absl::OkStatus()
-             : absl::AlreadyExistsError(dir));
+  std::filesystem::create_directory(dir);
+  Fill(dir + "/once", heads, dim, versions, versions + 1);
+  Fill(dir + "/often", heads, dim, 0, versions + 1);
   auto once = OrFail(Db::Open(dir + "/once", {.threads = 1}));
   auto often = OrFail(Db::Open(dir + "/often", {.threads = 1}));
-  auto a = OrFail(once->CreateCollection("bench", {.dim = dim}));
-  auto b = OrFail(often->CreateCollection("bench", {.dim = dim}));
-  for (size_t version = 0; version < versions; ++version) {
-    Put(*b, dim, 0, heads, version);
-  }
-  Put(*a, dim, 0, heads, versions);
-  Put(*b, dim, 0, heads, versions);
-  // Closing writes what has not been written.
-  for (auto* db : {&once, &often}) OrFail((*db)->Close());
-  once = OrFail(Db::Open(dir + "/once", {.threads = 1}));
-  often = OrFail(Db::Open(dir + "/often", {.threads = 1}));
-  a = OrFail(once->OpenCollection("bench"));
-  b = OrFail(often->OpenCollection("bench"));
+  auto a = OrFail(once->OpenCollection("bench"));
+  auto b = OrFail(often->OpenCollection("bench"));
   std::vector<double> first, second;
   for (int round = 0; round < 5; ++round) {
     first.push_back(SearchMillis(*a, dim));

@@ -45,7 +45,7 @@ constexpr size_t kMostSidecarBytes = size_t{1} << 32;
 constexpr size_t kMostFindingsOfSegment = 10;
 
 constexpr absl::string_view kOpenAdvice =
-    "open it: the index is then made from the bodies again";
+    "open it: what it held is then made from the bodies again";
 constexpr absl::string_view kSidecarAdvice =
     "nothing: opening reads the feed in its place, until the next segment is "
     "written";

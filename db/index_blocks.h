@@ -71,8 +71,8 @@ class IndexBlocks {
   // Whether there are sealed blocks that are not in files.
   bool HasUnwritten() const;
 
-  // Starts with these segments, which cover the feed up to `covered`. Before
-  // any Add().
+  // Takes these segments, which cover the feed up to `covered`. Before anything
+  // is added that ends a life in them.
   void Adopt(std::vector<std::shared_ptr<Segment>> segments, uint64_t covered)
       ABSL_LOCKS_EXCLUDED(writer_mutex_);
   // Ends, in segments, the lives of earlier versions of `id` than the one at

@@ -119,7 +119,8 @@ std::vector<std::string> Hits(const SearchReply& reply) {
   return out;
 }
 
-void ExpectEqual(Db& a, Db& b, Workload* workload, bool exact = true) {
+void ExpectEqual(Db& a, Db& b, Workload* workload, bool exact = true,
+                 bool past = true) {
   const auto x = CollectionOf(a);
   const auto y = CollectionOf(b);
   const CollectionStats s = *x->Stats();
@@ -131,7 +132,7 @@ void ExpectEqual(Db& a, Db& b, Workload* workload, bool exact = true) {
   for (int i = 0; i < 8; ++i) {
     Query query = Query::Vector(workload->Vector());
     query.k = 1 + workload->random().Next() % 30;
-    if (i % 2 == 1) {
+    if (past && i % 2 == 1) {
       query.at = Moment::At(workload->random().Next() % (s.info.lamport + 1));
     }
     if (i % 4 >= 2) query.filter = Filter::Eq("n", int64_t{i % 3});
@@ -292,6 +293,102 @@ TEST_F(DamageTest, AnyFileMayBeMissingOrCutOrChangedOrOlder) {
   });
   EXPECT_FALSE(fs::exists(path() + "/segments/x.tmp"));
   EXPECT_FALSE(fs::exists(path() + "/segments/stray.seg"));
+}
+
+// Puts records [begin, end), each with a vector of its own, as one write.
+void PutNumbered(const std::vector<Db*>& dbs, size_t begin, size_t end,
+                 Workload* workload) {
+  std::vector<std::string> ids;
+  std::vector<std::vector<float>> vectors;
+  std::vector<PutItem> items(end - begin);
+  for (size_t i = begin; i < end; ++i) {
+    ids.push_back(absl::StrCat("n", i));
+    vectors.push_back(workload->Vector());
+  }
+  for (size_t i = 0; i < items.size(); ++i) {
+    items[i].record = RecordView(ids[i]);
+    items[i].record.vector = vectors[i];
+  }
+  for (Db* db : dbs) ASSERT_THAT(CollectionOf(*db)->Put(items), IsOk());
+}
+
+// With `retention`, bodies of dead slots are gone.
+void LoseEachOfFourSegments(bool retention) {
+  TempDir dir;
+  const std::string good = dir.path() + "/good";
+  const std::string path = dir.path() + "/a";
+  auto whole = OpenOrFail(dir.path() + "/whole", Environment());
+  auto db = OpenOrFail(good, SmallSegments());
+  Workload workload(1);
+  workload.Create(*whole, {.dim = kDim, .bits = 2});
+  workload.Create(*db, {.dim = kDim, .bits = 2});
+  const std::vector<Db*> both = {whole.get(), db.get()};
+  for (size_t i = 0; i < 4; ++i) {
+    ASSERT_NO_FATAL_FAILURE(PutNumbered(both, 64 * i, 64 * (i + 1), &workload));
+  }
+  // Lives that end in each of them, which the sidecar or the feed tells.
+  for (size_t i = 0; i < 4; ++i) {
+    ASSERT_NO_FATAL_FAILURE(
+        PutNumbered(both, 64 * i + 10, 64 * i + 13, &workload));
+    for (Db* each : both) {
+      ASSERT_THAT(CollectionOf(*each)->Delete({absl::StrCat("n", 64 * i)}),
+                  IsOk());
+    }
+  }
+  for (Db* each : both) {
+    if (!retention) break;
+    ASSERT_THAT(CollectionOf(*each)->SetRetention({.keep_versions = 1}),
+                IsOk());
+    EXPECT_GT(CollectionOf(*each)->ApplyRetention()->removed, 0u);
+  }
+  db = nullptr;
+  std::vector<std::string> segments;
+  std::string sidecar;
+  for (const std::string& name : SegmentFiles(good)) {
+    if (absl::EndsWith(name, ".seg")) segments.push_back(name);
+    if (absl::EndsWith(name, ".died")) sidecar = name;
+  }
+  ASSERT_EQ(segments.size(), 4u);
+  for (const std::string& lost : segments) {
+    for (const bool with_sidecar : {true, false}) {
+      SCOPED_TRACE(absl::StrCat(lost, with_sidecar ? "" : " and the sidecar"));
+      db = nullptr;
+      CopyDirectory(good, path);
+      std::string bytes = ReadFile(path + "/segments/" + lost);
+      bytes[100] ^= 1;  // Of the header.
+      WriteFile(path + "/segments/" + lost, bytes);
+      if (!with_sidecar) fs::remove(path + "/segments/" + sidecar);
+      db = OpenOrFail(path, SmallSegments());
+      ASSERT_NE(db, nullptr);
+      const auto expect_equal = [&] {
+        ExpectEqual(*whole, *db, &workload, /*exact=*/true, !retention);
+      };
+      ASSERT_NO_FATAL_FAILURE(expect_equal());
+      // Files are written when a write ends, whatever it is.
+      ASSERT_THAT(db->CreateCollection("d", {.dim = kDim}), IsOk());
+      ASSERT_NO_FATAL_FAILURE(expect_equal());
+      db = nullptr;
+      EXPECT_FALSE(fs::exists(path + "/segments/" + lost));
+      for (const std::string& name : segments) {
+        if (name == lost) continue;
+        SCOPED_TRACE(name);
+        ASSERT_TRUE(fs::exists(path + "/segments/" + name));
+        EXPECT_EQ(ReadFile(path + "/segments/" + name),
+                  ReadFile(good + "/segments/" + name));
+      }
+      db = OpenOrFail(path, SmallSegments());
+      ASSERT_NE(db, nullptr);
+      ASSERT_NO_FATAL_FAILURE(expect_equal());
+    }
+  }
+}
+
+TEST(IndexFilesTest, OfFourSegmentsOnlyTheOneThatIsLostIsMadeAnew) {
+  LoseEachOfFourSegments(/*retention=*/false);
+}
+
+TEST(IndexFilesTest, TheOthersKeepTheirDeadWhoseBodiesAreGone) {
+  LoseEachOfFourSegments(/*retention=*/true);
 }
 
 TEST_F(DamageTest, AnyRowOfTheCatalogueMayBeMalformed) {

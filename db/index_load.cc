@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -89,17 +90,21 @@ class Loader {
             files.next_number, NumberOf(name, collection_.row().uuid) + 1);
       }
     }
-    std::vector<std::shared_ptr<Segment>> segments;
-    uint64_t died_up_to = 0;
-    if (!MapSegments(catalogue, &segments, &died_up_to).ok()) {
+    MappedSegments mapped;
+    const absl::Status usable = MapSegments(catalogue, &mapped);
+    if (!usable.ok() || mapped.lost != 0) {
+      // What died is told by ops, whose bodies may be gone. Where they can not
+      // be read, the segments say nothing.
+      if (!usable.ok() || !EndLives(mapped).ok()) mapped.segments.clear();
       CORKSCREW_RETURN_IF_ERROR(
-          RebuildIndex(store_, *context_.origins, threads_, &collection_));
+          RebuildIndex(store_, *context_.origins, threads_,
+                       std::move(mapped.segments), &collection_));
       return files;
     }
     files.feed = catalogue.row->covered.feed;
-    index_->blocks().Adopt(std::move(segments), files.feed);
+    index_->blocks().Adopt(std::move(mapped.segments), files.feed);
     CORKSCREW_RETURN_IF_ERROR(
-        ReadFeed(std::min(died_up_to, files.feed), files.feed));
+        ReadFeed(std::min(mapped.died_up_to, files.feed), files.feed));
     index_->Publish(collection_.writer.clock, collection_.writer.feed);
     collection_.versions = collection_.writer.versions;
     collection_.tombstones = collection_.writer.tombstones;
@@ -138,11 +143,17 @@ class Loader {
     return catalogue;
   }
 
-  // Opens all segments and applies the times of death; *died_up_to is the
-  // position to which these are complete. Any error: they can not be used.
+  struct MappedSegments {
+    std::vector<std::shared_ptr<Segment>> segments;
+    size_t lost = 0;  // That are none any more, or others.
+    // The position to which their times of death are complete.
+    uint64_t died_up_to = 0;
+  };
+
+  // Opens the segments and applies the times of death. Any error: none can be
+  // used.
   absl::Status MapSegments(const Catalogue& catalogue,
-                           std::vector<std::shared_ptr<Segment>>* segments,
-                           uint64_t* died_up_to) const {
+                           MappedSegments* mapped) const {
     if (!catalogue.row.has_value() || !catalogue.malformed.empty()) {
       return absl::NotFoundError("no catalogue, or not all of it");
     }
@@ -152,29 +163,27 @@ class Loader {
     for (const auto& [number, row] : catalogue.segments) {
       rows.emplace_back(number, &row);
     }
-    segments->resize(rows.size());
-    std::vector<absl::Status> statuses(rows.size());
+    std::vector<std::shared_ptr<Segment>> opened(rows.size());
     RunUnits(rows.size(), threads_, [&](size_t, size_t i) {
       absl::StatusOr<std::shared_ptr<Segment>> segment = Segment::Open(
           *context_.files,
           absl::StrCat(context_.directory, "/",
                        SegmentFileName(collection_.row().uuid, rows[i].first)),
           space);
-      statuses[i] = segment.status();
-      if (!segment.ok()) return false;
-      const SegmentRow& row = *rows[i].second;
-      if ((*segment)->hash() != row.hash ||
-          (*segment)->header().number != rows[i].first) {
-        statuses[i] = absl::DataLossError("it is another segment");
-        return false;
+      if (segment.ok() && (*segment)->hash() == rows[i].second->hash &&
+          (*segment)->header().number == rows[i].first) {
+        opened[i] = *std::move(segment);
       }
-      (*segments)[i] = *std::move(segment);
       return true;
     });
-    for (const absl::Status& status : statuses) {
-      CORKSCREW_RETURN_IF_ERROR(status);
+    for (std::shared_ptr<Segment>& segment : opened) {
+      if (segment == nullptr) {
+        ++mapped->lost;
+      } else {
+        mapped->segments.push_back(std::move(segment));
+      }
     }
-    *died_up_to = ApplySidecar(*catalogue.row, *segments).value_or(0);
+    mapped->died_up_to = ApplySidecar(catalogue, mapped->segments).value_or(0);
     return absl::OkStatus();
   }
 
@@ -196,8 +205,9 @@ class Loader {
   // Returns the position of the sidecar once all of it is applied. Nothing is
   // applied if anything is wrong with it.
   absl::StatusOr<uint64_t> ApplySidecar(
-      const CatalogueRow& row,
+      const Catalogue& catalogue,
       const std::vector<std::shared_ptr<Segment>>& segments) const {
+    const CatalogueRow& row = *catalogue.row;
     CORKSCREW_ASSIGN_OR_RETURN(
         const std::string bytes,
         context_.files->Read(
@@ -219,6 +229,7 @@ class Loader {
     for (const auto& [number, slots] : sidecar.segments) {
       const auto found = live.find(number);
       if (found == live.end()) {
+        if (IsLost(catalogue, segments, number)) continue;
         return absl::DataLossError("it names another segment");
       }
       for (const DiedSidecar::Slot& slot : slots) {
@@ -228,11 +239,24 @@ class Loader {
       }
     }
     for (const auto& [number, slots] : sidecar.segments) {
+      const auto found = live.find(number);
+      if (found == live.end()) continue;
       for (const DiedSidecar::Slot& slot : slots) {
-        live[number]->EndLife(slot.slot, slot.died);
+        found->second->EndLife(slot.slot, slot.died);
       }
     }
     return sidecar.position.feed;
+  }
+
+  // Whether the catalogue names a segment that could not be opened.
+  static bool IsLost(const Catalogue& catalogue,
+                     const std::vector<std::shared_ptr<Segment>>& segments,
+                     uint64_t number) {
+    return catalogue.segments.count(number) != 0 &&
+           std::none_of(segments.begin(), segments.end(),
+                        [&](const std::shared_ptr<Segment>& segment) {
+                          return segment->header().number == number;
+                        });
   }
 
   struct FedOp {
@@ -243,9 +267,41 @@ class Loader {
     std::optional<IndexRow> index_row = std::nullopt;
   };
 
+  // Ends the lives that ops behind mapped.died_up_to end in the segments.
+  absl::Status EndLives(const MappedSegments& mapped) const {
+    return VisitFeed(mapped.died_up_to, [&](std::vector<FedOp>* ops) {
+      for (const FedOp& fed : *ops) {
+        for (const std::shared_ptr<Segment>& segment : mapped.segments) {
+          const uint32_t slot = segment->FindLatest(fed.op.id);
+          if (slot == SlotBlock::kNone || !segment->live()) continue;
+          CORKSCREW_ASSIGN_OR_RETURN(const Version version,
+                                     reader_.VersionOf(fed.body));
+          CORKSCREW_ASSIGN_OR_RETURN(const Version before,
+                                     reader_.VersionOf(segment->body(slot)));
+          if (before < version) segment->EndLife(slot, fed.op.lamport);
+        }
+      }
+      return absl::OkStatus();
+    });
+  }
+
   // Reads the feed after `from`: ops up to `covered` have their slots and only
   // end lives, later ones are added.
   absl::Status ReadFeed(uint64_t from, uint64_t covered) {
+    return VisitFeed(from, [&](std::vector<FedOp>* ops) {
+      CORKSCREW_RETURN_IF_ERROR(ReadBodies(covered, ops));
+      for (const FedOp& fed : *ops) {
+        CORKSCREW_RETURN_IF_ERROR(fed.feed <= covered ? EndEarlier(fed)
+                                                      : Add(fed));
+      }
+      return absl::OkStatus();
+    });
+  }
+
+  // Calls visit(ops) with all ops of the feed after `from`, some at a time.
+  absl::Status VisitFeed(
+      uint64_t from,
+      absl::FunctionRef<absl::Status(std::vector<FedOp>*)> visit) const {
     const uint32_t number = collection_.number();
     const std::string prefix = KindPrefix('f', number);
     const auto it =
@@ -265,11 +321,7 @@ class Loader {
         ops.push_back(std::move(fed));
       }
       CORKSCREW_RETURN_IF_ERROR(ReadOps(&ops));
-      CORKSCREW_RETURN_IF_ERROR(ReadBodies(covered, &ops));
-      for (const FedOp& fed : ops) {
-        CORKSCREW_RETURN_IF_ERROR(fed.feed <= covered ? EndEarlier(fed)
-                                                      : Add(fed));
-      }
+      CORKSCREW_RETURN_IF_ERROR(visit(&ops));
     }
     return it->status();
   }

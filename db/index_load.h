@@ -2,7 +2,7 @@
 #define CORKSCREW_DB_INDEX_LOAD_H_
 
 // Opens the index of a collection: maps its segments and reads the feed after
-// them, or reads all bodies.
+// them, or the bodies that they lack.
 
 #include <cstddef>
 #include <string>
@@ -15,9 +15,10 @@
 namespace corkscrew {
 
 // Fills the empty index of `collection` and publishes it at the collection's
-// clock. Whatever is wrong with the segments (a missing, damaged, older or
-// foreign file, a catalogue that is malformed or does not fit the feed) only
-// means that the bodies are read instead, with `threads` threads.
+// clock. Whatever is wrong with the segments only means that bodies are read
+// instead, with `threads` threads: those of a missing, damaged, older or
+// foreign file of a segment, all if the catalogue is malformed or does not fit
+// the feed.
 //   DataLoss  a row or body of the store is damaged; names its key
 absl::StatusOr<CataloguedFiles> LoadIndex(const IndexFilesContext& context,
                                           size_t threads,

@@ -1,6 +1,7 @@
 // Workers take whole ids from one iterator in turn, decode and encode them side
 // by side, and add them to the index in turn: the index does not depend on the
-// order of ids, only on the merge order within one.
+// order of ids, only on the merge order within one. What segments hold is not
+// decoded; it only ends the lives of what is added before it.
 
 #include "db/index_rebuild.h"
 
@@ -10,10 +11,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
@@ -41,9 +44,28 @@ namespace {
 
 constexpr size_t kChunkRows = 256;
 
+// Versions that segments hold: shard, origin and seq of each.
+using HeldVersions =
+    absl::flat_hash_set<std::tuple<uint16_t, uint32_t, uint64_t>>;
+
+HeldVersions VersionsOf(const std::vector<std::shared_ptr<Segment>>& segments) {
+  HeldVersions held;
+  size_t slots = 0;
+  for (const auto& segment : segments) slots += segment->slots();
+  held.reserve(slots);
+  for (const auto& segment : segments) {
+    for (size_t slot = 0; slot < segment->slots(); ++slot) {
+      const BodyKey body = segment->body(slot);
+      held.emplace(body.shard, body.origin, body.seq);
+    }
+  }
+  return held;
+}
+
 absl::Status Decode(const VersionReader& reader,
                     const CollectionState& collection,
-                    const Quantizer& quantizer, IndexRow* row) {
+                    const Quantizer& quantizer, const HeldVersions& held,
+                    IndexRow* row) {
   uint32_t number;
   if (!ParseBodyRowKey(row->key, &number, &row->body_key)) {
     return absl::DataLossError("not a key of a body");
@@ -54,6 +76,9 @@ absl::Status Decode(const VersionReader& reader,
                      ", later than the clock, ", collection.writer.clock));
   }
   CORKSCREW_ASSIGN_OR_RETURN(row->version, reader.VersionOf(row->body_key));
+  row->held = held.contains(
+      {row->body_key.shard, row->body_key.origin, row->body_key.seq});
+  if (row->held) return absl::OkStatus();
   CORKSCREW_ASSIGN_OR_RETURN(const Body body, DecodeBody(row->key, row->value));
   row->tombstone = body.kind != OpKind::kPut;
   if (row->tombstone) return absl::OkStatus();
@@ -78,8 +103,11 @@ absl::Status Decode(const VersionReader& reader,
 class Rebuild {
  public:
   Rebuild(const Store& store, const OriginTable& origins,
+          std::vector<std::shared_ptr<Segment>> segments,
           CollectionState* collection)
-      : reader_(store, origins, *collection),
+      : segments_(std::move(segments)),
+        held_(VersionsOf(segments_)),
+        reader_(store, origins, *collection),
         collection_(*collection),
         index_(collection->index()),
         prefix_(BodyCollectionPrefix(collection->number())),
@@ -97,6 +125,9 @@ class Rebuild {
     });
     MutexLock lock(&add_mutex_);
     CORKSCREW_RETURN_IF_ERROR(status_);
+    // Only now: what has been added is older than some of their slots and must
+    // not end them.
+    index_->blocks().Adopt(std::move(segments_), 0);
     index_->Publish(collection_.writer.clock, collection_.writer.feed);
     // What has been sealed before does not end at a position of the feed.
     index_->blocks().SealIfAny();
@@ -114,7 +145,8 @@ class Rebuild {
       absl::Status status = ReadChunk(&rows);
       if (status.ok() && rows.empty()) return;
       for (size_t i = 0; status.ok() && i < rows.size(); ++i) {
-        status = Decode(reader_, collection_, index_->quantizer(), &rows[i]);
+        status =
+            Decode(reader_, collection_, index_->quantizer(), held_, &rows[i]);
         // One bad body does not keep the database closed: it is remembered.
         rows[i].damaged =
             absl::IsDataLoss(status) && rows[i].version != Version{};
@@ -164,7 +196,7 @@ class Rebuild {
     if (!status_.ok()) return false;
     for (size_t i = 0; i < rows->size(); ++i) {
       const IndexRow& row = (*rows)[i];
-      index_->Add(row.Entry());
+      index_->Add(row.Entry());  // One that is held only ends a life.
       const bool last = i + 1 == rows->size() ||
                         (*rows)[i + 1].body_key.id != row.body_key.id;
       if (last && row.tombstone) ++tombstones_;
@@ -180,6 +212,8 @@ class Rebuild {
     return true;
   }
 
+  std::vector<std::shared_ptr<Segment>> segments_;
+  const HeldVersions held_;
   const VersionReader reader_;  // Only its const methods.
   CollectionState& collection_;
   const std::shared_ptr<Index> index_;
@@ -199,13 +233,16 @@ class Rebuild {
 absl::Status DecodeIndexRow(const VersionReader& reader,
                             const CollectionState& collection,
                             const Quantizer& quantizer, IndexRow* row) {
-  const absl::Status status = Decode(reader, collection, quantizer, row);
+  const absl::Status status = Decode(reader, collection, quantizer, {}, row);
   return status.ok() ? status : reader.Damaged(row->key, status);
 }
 
 absl::Status RebuildIndex(const Store& store, const OriginTable& origins,
-                          size_t threads, CollectionState* collection) {
-  return Rebuild(store, origins, collection).Run(std::max<size_t>(1, threads));
+                          size_t threads,
+                          std::vector<std::shared_ptr<Segment>> segments,
+                          CollectionState* collection) {
+  return Rebuild(store, origins, std::move(segments), collection)
+      .Run(std::max<size_t>(1, threads));
 }
 
 absl::Status IndexFeed(const Store& store, const OriginTable& origins,

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "db/collection_state.h"
 #include "db/index.h"
 #include "db/origin_table.h"
+#include "db/segment.h"
 #include "db/store.h"
 #include "db/version_reader.h"
 
@@ -24,6 +26,7 @@ struct IndexRow {
   BodyKey body_key = {};
   Version version = {};
   bool damaged = false;  // Its place is known, its body can not be read.
+  bool held = false;     // A segment has it: nothing but its version is read.
   bool tombstone = false;
   Metadata metadata = {};
   std::vector<uint8_t> code = {};
@@ -32,7 +35,7 @@ struct IndexRow {
 
   // Borrows.
   IndexEntry Entry() const {
-    if (tombstone || damaged) return {.body = &body_key};
+    if (tombstone || damaged || held) return {.body = &body_key};
     return {.body = &body_key,
             .metadata = &metadata,
             .code = code,
@@ -47,12 +50,16 @@ absl::Status DecodeIndexRow(const VersionReader& reader,
                             const CollectionState& collection,
                             const Quantizer& quantizer, IndexRow* row);
 
-// Fills the empty index of `collection` from its bodies with `threads` threads,
-// publishes it at the collection's clock, and counts versions and tombstones. A
-// damaged body is left out and added to the collection's damage.
+// Fills the empty index of `collection` with `segments`, whose lives have ended
+// where they did, and from the bodies of all versions that these do not hold,
+// with `threads` threads; publishes it at the collection's clock, and counts
+// versions and tombstones. A damaged body is left out and added to the
+// collection's damage.
 //   DataLoss  a body is newer than the clock, or a table can not be read
 absl::Status RebuildIndex(const Store& store, const OriginTable& origins,
-                          size_t threads, CollectionState* collection);
+                          size_t threads,
+                          std::vector<std::shared_ptr<Segment>> segments,
+                          CollectionState* collection);
 
 // Adds the versions behind position `after` of the feed to the index of
 // `collection`, without publishing them. *last is the position reached. What an

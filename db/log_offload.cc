@@ -312,8 +312,7 @@ absl::StatusOr<OffloadReply> OffloadAll(Engine& engine, BackupStore& store,
                                         const BackupOptions& options,
                                         const CallOptions& call,
                                         size_t segment_bytes) {
-  // Also keeps others from changing it (see DirectoryBackupStore()).
-  CORKSCREW_RETURN_IF_ERROR(store.Push(kMarkerName, kMarkerContent));
+  CORKSCREW_RETURN_IF_ERROR(MarkLogStore(store));
   CORKSCREW_ASSIGN_OR_RETURN(const StoredLogs logs, FindLogs(store));
   const auto named = [](const CollectionState& state,
                         const absl::Status& status) {
@@ -379,6 +378,10 @@ absl::StatusOr<StoredLogs> FindLogs(BackupStore& store) {
     logs[{collection, lineage}].push_back(std::move(log));
   }
   return logs;
+}
+
+absl::Status MarkLogStore(BackupStore& store) {
+  return store.Push(kMarkerName, kMarkerContent);
 }
 
 bool IsWhole(const LogObjects& objects) {

@@ -43,6 +43,10 @@ std::string LogObjectName(const Uuid& collection, uint64_t lineage,
 //   NotFound  it is none;  DataLoss  or of a newer build
 absl::StatusOr<StoredLogs> FindLogs(BackupStore& store);
 
+// Says that the place is a store of logs; keeps others from changing it as
+// long as `store` lives, if it is of a directory.
+absl::Status MarkLogStore(BackupStore& store);
+
 // Whether the segments follow each other from the first position on.
 bool IsWhole(const LogObjects& objects);
 

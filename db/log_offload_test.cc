@@ -19,6 +19,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/testing.h"
@@ -42,6 +44,7 @@ using ::corkscrew::testing::TempDir;
 using ::testing::_;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr size_t kDim = 16;
 constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
@@ -337,6 +340,180 @@ TEST_F(LogOffloadTest, WhatCanNotBeContinuedBeginsANewLineage) {
   ASSERT_THAT(reply, IsOk());
   EXPECT_EQ(reply->logs[0].lineage, 3u);
   EXPECT_EQ(Replayed(), Dump(*Notes()));
+}
+
+// Fails when `left` objects were removed, and stays failed.
+class StoppingStore : public BackupStore {
+ public:
+  StoppingStore(BackupStore& store, size_t left) : store_(store), left_(left) {}
+
+  absl::Status Push(absl::string_view name,
+                    absl::string_view content) override {
+    return store_.Push(name, content);
+  }
+  absl::StatusOr<std::vector<Object>> List(absl::string_view prefix) override {
+    return store_.List(prefix);
+  }
+  absl::StatusOr<std::string> Pull(absl::string_view name,
+                                   uint64_t most) override {
+    return store_.Pull(name, most);
+  }
+  absl::Status Delete(absl::string_view name) override {
+    if (left_ == 0) return absl::UnavailableError("stopped");
+    --left_;
+    return store_.Delete(name);
+  }
+
+ private:
+  BackupStore& store_;
+  size_t left_;
+};
+
+class PruneLogsTest : public LogOffloadTest {
+ protected:
+  // Three lives with the same ops, and a few more in each.
+  void SetUp() override {
+    LogOffloadTest::SetUp();
+    Fill();
+    for (int life = 0; life < 3; ++life) {
+      if (life > 0) {
+        ASSERT_THAT(db_->Snapshot(Sub("snapshot")), IsOk());
+        ASSERT_THAT(db_->Close(), IsOk());
+        fs::remove_all(path_);
+        ASSERT_THAT(RestoreSnapshot(Sub("snapshot"), path_), IsOk());
+        fs::remove_all(Sub("snapshot"));
+        Open();
+      }
+      Put({absl::StrCat("life", life)}, 80 + life);
+      const auto reply = Offload();
+      ASSERT_THAT(reply, IsOk());
+      ASSERT_EQ(reply->logs[0].lineage, 1u + life);
+    }
+    whole_ = FilesBelow(store_);
+    for (const auto& [name, content] : whole_) {
+      if (absl::StrContains(name, "/00000000000000000003/")) {
+        newest_.push_back(name);
+      }
+    }
+    ASSERT_GT(newest_.size(), 2u);
+  }
+
+  static std::vector<uint64_t> Lineages(const std::vector<LogInfo>& logs) {
+    std::vector<uint64_t> out;
+    for (const LogInfo& log : logs) out.push_back(log.lineage);
+    return out;
+  }
+
+  // The store as it was.
+  void Refill() {
+    fs::remove_all(store_);
+    for (const auto& [name, content] : whole_) {
+      fs::create_directories(fs::path(store_ + "/" + name).parent_path());
+      WriteFile(store_ + "/" + name, content);
+    }
+  }
+
+  std::map<std::string, std::string> whole_;
+  std::vector<std::string> newest_;  // Its segments.
+};
+
+TEST_F(PruneLogsTest, LineagesThatTheNewestReplacesGo) {
+  const std::string want = Dump(*Notes());
+  auto reply = PruneLogs(*DirectoryBackupStore(store_), {.dry_run = true});
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_THAT(Lineages(reply->removed), ElementsAre(1, 2));
+  EXPECT_GT(reply->bytes, 4000u);
+  EXPECT_EQ(FilesBelow(store_), whole_);
+  reply = PruneLogs(*DirectoryBackupStore(store_), {.keep = 2});
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_THAT(Lineages(reply->removed), ElementsAre(1));
+  reply = PruneLogs(*DirectoryBackupStore(store_), {});
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_THAT(Lineages(reply->removed), ElementsAre(2));
+  EXPECT_EQ(FilesBelow(store_).size(), 1 + newest_.size());
+  EXPECT_EQ(Replayed(), want);
+  // The log goes on where it ended.
+  Put({"more"}, 90);
+  const auto more = Offload();
+  ASSERT_THAT(more, IsOk());
+  EXPECT_EQ(more->new_ops, 1u);
+  EXPECT_EQ(more->logs[0].lineage, 3u);
+  reply = PruneLogs(*DirectoryBackupStore(store_), {});
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_THAT(reply->removed, IsEmpty());
+}
+
+TEST_F(PruneLogsTest, WhatIsCutOffOrDamagedReplacesNothing) {
+  for (size_t left = 0; left < newest_.size(); ++left) {
+    Refill();
+    for (size_t i = left; i < newest_.size(); ++i) {
+      fs::remove(store_ + "/" + newest_[i]);
+    }
+    // Half of the next one, as a crash leaves it.
+    const std::string& next = whole_.at(newest_[left]);
+    WriteFile(store_ + "/" + newest_[left] + ".tmp",
+              next.substr(0, next.size() / 2));
+    const auto before = FilesBelow(store_);
+    const auto reply = PruneLogs(*DirectoryBackupStore(store_), {});
+    ASSERT_THAT(reply, IsOk());
+    if (left == 0) {
+      // Nothing of it is there: the second is the newest.
+      EXPECT_THAT(Lineages(reply->removed), ElementsAre(1));
+      continue;
+    }
+    EXPECT_THAT(reply->removed, IsEmpty()) << left;
+    EXPECT_THAT(Lineages(reply->kept_back), ElementsAre(1, 2));
+    EXPECT_EQ(FilesBelow(store_), before);
+  }
+  for (const std::string& name : newest_) {
+    Refill();
+    std::string bytes = whole_.at(name);
+    bytes[bytes.size() / 2] ^= 4;
+    WriteFile(store_ + "/" + name, bytes);
+    const auto reply = PruneLogs(*DirectoryBackupStore(store_), {});
+    ASSERT_THAT(reply, IsOk());
+    EXPECT_THAT(reply->removed, IsEmpty());
+    EXPECT_THAT(Lineages(reply->kept_back), ElementsAre(1, 2));
+  }
+}
+
+TEST_F(PruneLogsTest, StoppedAnywhereTheNextOneFinishesIt) {
+  const size_t older = whole_.size() - 1 - newest_.size();
+  const std::string want = Replayed();
+  for (size_t removed = 0; removed < older; ++removed) {
+    Refill();
+    {
+      const auto directory = DirectoryBackupStore(store_);
+      StoppingStore store(*directory, removed);
+      EXPECT_FALSE(PruneLogs(store, {}).ok());
+      EXPECT_EQ(FilesBelow(store_).size(), whole_.size() - removed);
+      // What is left of an old one is all of it, or refused.
+      const auto logs = ListLogs(store);
+      ASSERT_THAT(logs, IsOk());
+      for (const LogInfo& log : *logs) {
+        size_t segments = 0;
+        const std::string folder = absl::StrFormat("/%020d/", log.lineage);
+        for (const auto& [name, content] : whole_) {
+          segments += absl::StrContains(name, folder);
+        }
+        EXPECT_EQ(VerifyLog(store, {.lineage = log.lineage}).ok(),
+                  log.segments == segments)
+            << removed << " " << log.lineage;
+      }
+    }
+    const auto reply = PruneLogs(*DirectoryBackupStore(store_), {});
+    ASSERT_THAT(reply, IsOk());
+    EXPECT_THAT(reply->kept_back, IsEmpty());
+    EXPECT_EQ(FilesBelow(store_).size(), 1 + newest_.size());
+  }
+  EXPECT_EQ(Replayed(), want);
+}
+
+TEST_F(PruneLogsTest, ItNeedsAStoreAndSomethingToKeep) {
+  EXPECT_THAT(PruneLogs(*DirectoryBackupStore(store_), {.keep = 0}),
+              StatusIs(absl::StatusCode::kInvalidArgument, _));
+  EXPECT_THAT(PruneLogs(*DirectoryBackupStore(Sub("none")), {}),
+              StatusIs(absl::StatusCode::kNotFound, _));
 }
 
 TEST_F(LogOffloadTest, AnotherLifeIsAnotherLineageAlsoWithTheSameOps) {

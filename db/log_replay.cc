@@ -1,8 +1,10 @@
-// Reading stores of logs: listing, verifying, and writing a log again.
+// Reading stores of logs: listing, verifying, writing a log again; and removing
+// the lineages that newer ones replace.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -290,7 +292,95 @@ absl::Status CheckSpace(const Log& log, const Collection& collection) {
                    ", the log ", log.head.descriptor.space));
 }
 
+// The lineages of one collection, oldest first.
+using Lineages = std::map<uint64_t, LogObjects>;
+
+LogInfo InfoOf(const Log& newest, uint64_t lineage, const LogObjects& objects) {
+  LogInfo info;
+  info.name = newest.info.name;
+  info.uuid = newest.info.uuid;
+  info.lineage = lineage;
+  for (const LogObject& object : objects) {
+    info.position = object.last;
+    ++info.segments;
+    info.bytes += object.bytes;
+  }
+  return info;
+}
+
+// Sorts the older lineages of a collection into those that go and those that
+// stay for now.
+absl::Status SortOlder(BackupStore& store, const Uuid& collection,
+                       const Lineages& lineages, size_t keep,
+                       ProgressCounter* progress, PruneLogsReply* reply) {
+  if (lineages.size() <= keep) return absl::OkStatus();
+  const auto& [number, objects] = *lineages.rbegin();
+  Log newest;
+  newest.info.uuid = collection;
+  bool whole = false;
+  absl::StatusOr<Log> read = ReadLogHead(store, collection, number, objects);
+  if (read.ok()) {
+    newest = *std::move(read);
+    const absl::Status status =
+        ReadLog(store, newest, progress,
+                [](const LoggedOp&) { return absl::OkStatus(); });
+    if (absl::IsCancelled(status)) return status;
+    whole = status.ok();
+  }
+  const auto end = std::prev(lineages.end(), static_cast<ptrdiff_t>(keep));
+  for (auto it = lineages.begin(); it != end; ++it) {
+    LogInfo info = InfoOf(newest, it->first, it->second);
+    if (whole && info.position <= newest.info.position) {
+      reply->bytes += info.bytes;
+      reply->removed.push_back(std::move(info));
+    } else {
+      reply->kept_back.push_back(std::move(info));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::StatusOr<PruneLogsReply> PruneLogs(BackupStore& store,
+                                         const LogRetention& retention,
+                                         const BackupOptions& options) {
+  if (retention.keep == 0) {
+    return absl::InvalidArgumentError(
+        "no lineage is to be kept, want 1 or more");
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(StoredLogs stored, FindLogs(store));
+  if (!retention.dry_run) {
+    // Keeps others from changing it, then looks again.
+    CORKSCREW_RETURN_IF_ERROR(MarkLogStore(store));
+    CORKSCREW_ASSIGN_OR_RETURN(stored, FindLogs(store));
+  }
+  std::map<Uuid, Lineages> collections;
+  for (const auto& [key, objects] : stored) {
+    collections[key.first][key.second] = objects;
+  }
+  uint64_t total = 0;
+  for (const auto& [collection, lineages] : collections) {
+    if (lineages.size() <= retention.keep) continue;
+    for (const LogObject& object : lineages.rbegin()->second) {
+      total += object.bytes;
+    }
+  }
+  ProgressCounter progress(options, total);
+  PruneLogsReply reply;
+  for (const auto& [collection, lineages] : collections) {
+    CORKSCREW_RETURN_IF_ERROR(SortOlder(store, collection, lineages,
+                                        retention.keep, &progress, &reply));
+  }
+  if (retention.dry_run) return reply;
+  for (const LogInfo& log : reply.removed) {
+    // From the first one on: what is left is seen not to be whole.
+    for (const LogObject& object : collections[log.uuid][log.lineage]) {
+      CORKSCREW_RETURN_IF_ERROR(store.Delete(object.name));
+    }
+  }
+  return reply;
+}
 
 absl::StatusOr<std::vector<LogInfo>> ListLogs(BackupStore& store) {
   CORKSCREW_ASSIGN_OR_RETURN(const std::vector<Log> logs, ReadLogHeads(store));

@@ -510,6 +510,30 @@ TEST_F(CliTest, LogsOfAStoreAreListedVerifiedAndReplayed) {
   EXPECT_EQ(out_, "collection notes: 7 versions written, 2 left out\n");
 }
 
+TEST_F(CliTest, PruningLogsSaysFirstWhatWouldGo) {
+  LogRetention given;
+  system_.backups.prune_logs =
+      [&](const std::string& store, const LogRetention& retention,
+          const BackupOptions&) -> absl::StatusOr<PruneLogsReply> {
+    EXPECT_EQ(store, "store");
+    given = retention;
+    return PruneLogsReply{
+        {{"notes", {}, 1, 9, 3, 100}}, {{"other", {}, 4, 8, 1, 7}}, 100};
+  };
+  EXPECT_EQ(Run({"log", "prune", "store"}), 0);
+  EXPECT_TRUE(given.dry_run);
+  EXPECT_EQ(given.keep, 1u);
+  EXPECT_THAT(out_, HasSubstr("notes"));
+  EXPECT_THAT(out_, HasSubstr("collection other, lineage 4 stays: "));
+  EXPECT_THAT(out_, HasSubstr("would remove 1 lineages, 100 B; nothing was "));
+  EXPECT_EQ(Run({"log", "prune", "store", "--keep", "3", "--apply", "--json"}),
+            0);
+  EXPECT_FALSE(given.dry_run);
+  EXPECT_EQ(given.keep, 3u);
+  EXPECT_THAT(out_, StartsWith("{\"removed\":[{\"collection\":\"notes\""));
+  EXPECT_THAT(out_, HasSubstr("\"bytes\":100,\"applied\":true}"));
+}
+
 TEST_F(CliTest, PutTakesAnExpiry) {
   for (const auto& [text, ms] : std::vector<std::pair<std::string, int64_t>>{
            {"2030-01-31T12:00:00Z", 1896091200000},

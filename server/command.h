@@ -71,6 +71,10 @@ struct BackupSystem {
                                         const LogChoice& choice,
                                         const BackupOptions& options)>
       verify_log;
+  std::function<absl::StatusOr<PruneLogsReply>(const std::string& store,
+                                               const LogRetention& retention,
+                                               const BackupOptions& options)>
+      prune_logs;
   std::function<absl::StatusOr<ReplayReply>(const std::string& store,
                                             const LogChoice& choice, Db& db,
                                             const BackupOptions& options)>

@@ -1,4 +1,4 @@
-// corkscrew offload, log list | verify | replay.
+// corkscrew offload, log list | verify | prune | replay.
 
 #include <cstdint>
 #include <memory>
@@ -23,6 +23,8 @@ namespace {
 struct Arguments {
   std::string store;
   LogChoice choice;
+  LogRetention retention;
+  bool apply = false;
 };
 
 void WriteLog(const LogInfo& log, JsonWriter& json) {
@@ -32,6 +34,17 @@ void WriteLog(const LogInfo& log, JsonWriter& json) {
   json.Key("position").Integer(log.position);
   json.Key("segments").Integer(log.segments);
   json.Key("bytes").Integer(log.bytes);
+}
+
+void WriteLogs(absl::string_view key, const std::vector<LogInfo>& logs,
+               JsonWriter& json) {
+  json.Key(key).BeginArray();
+  for (const LogInfo& log : logs) {
+    json.BeginObject();
+    WriteLog(log, json);
+    json.EndObject();
+  }
+  json.EndArray();
 }
 
 void PrintLogs(const std::vector<LogInfo>& logs, CommandContext& context) {
@@ -77,13 +90,8 @@ absl::StatusOr<ExitCode> Offload(CommandContext& context,
     JsonWriter json;
     json.BeginObject().Key("new_ops").Integer(reply.new_ops);
     json.Key("new_bytes").Integer(reply.new_bytes);
-    json.Key("logs").BeginArray();
-    for (const LogInfo& log : reply.logs) {
-      json.BeginObject();
-      WriteLog(log, json);
-      json.EndObject();
-    }
-    context.console.out << json.EndArray().EndObject().text() << '\n';
+    WriteLogs("logs", reply.logs, json);
+    context.console.out << json.EndObject().text() << '\n';
     return ExitCode::kOk;
   });
 }
@@ -106,6 +114,43 @@ absl::StatusOr<ExitCode> Verify(CommandContext& context,
           ShowProgress(context, "verify", "bytes", &progress)));
   if (progress != nullptr) progress->Finish(log.bytes);
   PrintLogs({log}, context);
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Prune(CommandContext& context,
+                               const Arguments& arguments) {
+  LogRetention retention = arguments.retention;
+  retention.dry_run = !arguments.apply;
+  std::shared_ptr<Progress> progress;
+  CORKSCREW_ASSIGN_OR_RETURN(
+      const PruneLogsReply reply,
+      context.system.backups.prune_logs(
+          arguments.store, retention,
+          ShowProgress(context, "verify", "bytes", &progress)));
+  if (context.json) {
+    JsonWriter json;
+    json.BeginObject();
+    WriteLogs("removed", reply.removed, json);
+    WriteLogs("kept_back", reply.kept_back, json);
+    json.Key("bytes").Integer(reply.bytes);
+    json.Key("applied").Bool(arguments.apply);
+    context.console.out << json.EndObject().text() << '\n';
+    return ExitCode::kOk;
+  }
+  PrintLogs(reply.removed, context);
+  for (const LogInfo& log : reply.kept_back) {
+    context.console.out << "collection " << Printable(log.name) << ", lineage "
+                        << log.lineage
+                        << " stays: the newest lineage is not whole or does "
+                           "not reach position "
+                        << log.position << '\n';
+  }
+  context.console.out << (arguments.apply ? "removed " : "would remove ")
+                      << reply.removed.size() << " lineages, "
+                      << HumanBytes(static_cast<double>(reply.bytes))
+                      << (arguments.apply || reply.removed.empty()
+                              ? "\n"
+                              : "; nothing was changed, --apply does it\n");
   return ExitCode::kOk;
 }
 
@@ -171,7 +216,8 @@ void AddLogCommands(CLI::App& app, CommandContext& context) {
   offload.footer("Example:\n  corkscrew offload notes.db /backup/notes-logs");
   offload.callback(bind(Offload));
 
-  CLI::App& log = *app.add_subcommand("log", "Read a store of logs");
+  CLI::App& log =
+      *app.add_subcommand("log", "Read a store of logs, and prune it");
   log.require_subcommand(1);
   log.footer(
       "Example:\n  corkscrew log replay /backup/notes-logs other.db "
@@ -187,6 +233,21 @@ void AddLogCommands(CLI::App& app, CommandContext& context) {
   AddChoice(verify, *arguments);
   AddJson(verify, context);
   verify.callback(bind(Verify));
+
+  CLI::App& prune = *log.add_subcommand(
+      "prune",
+      "Remove old lineages of logs that a newer one, which is read whole now, "
+      "replaces");
+  AddStore(prune, *arguments, "The directory");
+  prune
+      .add_option("--keep", arguments->retention.keep,
+                  "The newest N lineages of each collection; default 1")
+      ->type_name("N")
+      ->check(Decimal());
+  prune.add_flag("--apply", arguments->apply,
+                 "Remove them; without it only say what would be removed");
+  AddJson(prune, context);
+  prune.callback(bind(Prune));
 
   CLI::App& replay = *log.add_subcommand(
       "replay", "Write the collection of a log again, with all versions");

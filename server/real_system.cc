@@ -88,6 +88,11 @@ BackupSystem RealBackups() {
                           const BackupOptions& options) {
     return VerifyLog(*DirectoryBackupStore(store), choice, options);
   };
+  backups.prune_logs = [](const std::string& store,
+                          const LogRetention& retention,
+                          const BackupOptions& options) {
+    return PruneLogs(*DirectoryBackupStore(store), retention, options);
+  };
   backups.replay_log = [](const std::string& store, const LogChoice& choice,
                           Db& db, const BackupOptions& options) {
     return ReplayLog(*DirectoryBackupStore(store), choice, db, options);

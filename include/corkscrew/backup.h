@@ -196,6 +196,32 @@ struct LogChoice {
 absl::StatusOr<LogInfo> VerifyLog(BackupStore& store, const LogChoice& choice,
                                   const BackupOptions& options = {});
 
+struct LogRetention {
+  size_t keep = 1;       // The newest so many lineages of each collection; > 0.
+  bool dry_run = false;  // Only says what it would do.
+};
+
+struct PruneLogsReply {
+  std::vector<LogInfo> removed = {};
+  // Older lineages that stay, because the newest one of their collection is not
+  // whole or does not reach as far.
+  std::vector<LogInfo> kept_back = {};
+  uint64_t bytes = 0;  // Of the segments removed.
+};
+
+// Removes older lineages than `retention` keeps. One goes only if the newest of
+// its collection was read whole now, with all hashes, and has as many
+// positions: a copy that a crash or a full disk has cut off replaces nothing.
+// What was lost between two lives of a database is in the older lineage alone.
+// Crash-safe: what has begun to go is no whole log any more; repeat it to
+// finish. Must not run beside Db::OffloadLogs() into the same store; those in a
+// directory lock it.
+//   InvalidArgument  `keep` is 0
+//   NotFound         there is no store of logs
+absl::StatusOr<PruneLogsReply> PruneLogs(BackupStore& store,
+                                         const LogRetention& retention,
+                                         const BackupOptions& options = {});
+
 struct ReplayReply {
   LogInfo log = {};
   uint64_t written = 0;  // Versions, tombstones too.

@@ -1,5 +1,7 @@
 #include "tests/storage/damage_images.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -21,6 +23,8 @@
 #include "db/local_db.h"
 #include "db/segment_catalogue.h"
 #include "db/store.h"
+#include "rocksdb/env.h"
+#include "tests/storage/scratch_env.h"
 
 namespace corkscrew::testing {
 namespace {
@@ -189,6 +193,8 @@ Environment ImageEnvironment() {
   environment.maintenance_thread = false;
   environment.segment_slots = 64;
   environment.boot_id = [] { return std::string("boot"); };
+  static rocksdb::Env* const store = NewScratchEnv().release();
+  environment.store = store;
   return environment;
 }
 
@@ -223,6 +229,10 @@ DamageImages::DamageImages(bool time) {
   images_.back().older = at + "/older snapshot";
   Save("backup", ImageKind::kBackup, repository(2), db.all(), db.but_last());
   images_.back().older = repository(1);
+  const char* const kept = std::getenv("CORKSCREW_IMAGES");
+  if (kept != nullptr) {
+    KeepOrTakeKept(absl::StrCat(kept, time ? "/of all" : "/of a second"));
+  }
   for (size_t i = 0; i < images_.size(); ++i) AddTargets(i);
   for (const Target& target : targets_) cases_ += target.cases();
 }
@@ -235,6 +245,25 @@ void DamageImages::Save(const std::string& name, ImageKind kind,
   if (kind == ImageKind::kDatabase) WriteAll(to + "/LOCK", "4711\n");
   images_.push_back(
       {name, kind, to, scratch_.path() + "/older", all, but_last});
+}
+
+// What the images hold follows from what was written and is the same in each
+// process; only their bytes are taken.
+void DamageImages::KeepOrTakeKept(const std::string& kept) {
+  const fs::path mine = scratch_.path();
+  if (!fs::exists(kept)) {
+    const std::string unfinished = absl::StrCat(kept, ".", getpid());
+    fs::create_directories(fs::path(kept).parent_path());
+    fs::copy(mine, unfinished, fs::copy_options::recursive);
+    std::error_code other_was_first;
+    fs::rename(unfinished, kept, other_was_first);
+    if (!other_was_first) return;
+    fs::remove_all(unfinished);
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(mine)) {
+    fs::remove_all(entry.path());
+  }
+  fs::copy(kept, mine, fs::copy_options::recursive);
 }
 
 void DamageImages::AddTargets(size_t number) {

@@ -64,6 +64,11 @@ Environment ImageEnvironment();
 // A database of 200 records with segments of 64 slots, live and history, as it
 // is after kill -9 and after it was closed; a snapshot of it, and a repository
 // with two generations.
+//
+// A few bytes differ from process to process (what tables say of the time), and
+// with them the sizes of files and the numbers of cases. Where the variable
+// CORKSCREW_IMAGES names a directory, the first process keeps its images there
+// and all others take those.
 class DamageImages {
  public:
   explicit DamageImages(bool time);
@@ -79,6 +84,7 @@ class DamageImages {
  private:
   void Save(const std::string& name, ImageKind kind, const std::string& path,
             const ReferenceDb& all, const ReferenceDb& but_last);
+  void KeepOrTakeKept(const std::string& kept);
   void AddTargets(size_t number);
 
   ScratchDirectory scratch_;
