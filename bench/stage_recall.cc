@@ -20,13 +20,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/random.h"
 #include "corkscrew/quantizer.h"
@@ -60,9 +63,10 @@ void Normalise(Rows* rows) {
   }
 }
 
-// Of a two-dimensional .npy file of float32. Exits if it is not one.
+// Of a two-dimensional .npy file of float32.
+//   InvalidArgument  it is not one, or has a value that is not finite
 // The first `most` rows, and `dim` coordinates of each.
-Rows ReadNpy(const std::string& path, size_t most, size_t dim) {
+absl::StatusOr<Rows> ReadNpy(const std::string& path, size_t most, size_t dim) {
   std::ifstream in(path, std::ios::binary);
   char magic[10] = {};
   in.read(magic, sizeof(magic));
@@ -77,8 +81,8 @@ Rows ReadNpy(const std::string& path, size_t most, size_t dim) {
       shape == std::string::npos ||
       std::sscanf(header.c_str() + shape, "'shape': (%zu, %zu)", &count,
                   &rows.dim) != 2) {
-    std::fprintf(stderr, "%s: not a matrix of float32\n", path.c_str());
-    std::exit(1);
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": not a matrix of float32"));
   }
   rows.values.resize(std::min(count, most) * rows.dim);
   in.read(reinterpret_cast<char*>(rows.values.data()),
@@ -89,6 +93,12 @@ Rows ReadNpy(const std::string& path, size_t most, size_t dim) {
   for (size_t i = 0; i < whole.size(); ++i) {
     const auto row = whole.row(i).first(rows.dim);
     rows.values.insert(rows.values.end(), row.begin(), row.end());
+  }
+  for (const float x : rows.values) {
+    if (!std::isfinite(x)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": has the value ", x));
+    }
   }
   Normalise(&rows);
   return rows;
@@ -163,10 +173,9 @@ class Columns {
     scalars_.resize(slots_);
     std::vector<uint8_t> code(quantizer_.code_bytes());
     for (size_t i = 0; i < slots_; ++i) {
-      if (!quantizer_.Encode(base.row(i), absl::MakeSpan(code), &scalars_[i])
-               .ok()) {
-        std::exit(1);
-      }
+      // All vectors are finite.
+      quantizer_.Encode(base.row(i), absl::MakeSpan(code), &scalars_[i])
+          .IgnoreError();
       StoreCode(layout, code, i, {prefix_.data(), rest_.data(), low_.data()});
     }
   }
@@ -315,8 +324,15 @@ int Main(absl::Span<char* const> arguments) {
         (arguments.size() > 8 && !absl::SimpleAtoi(arguments[8], &dim))) {
       return 2;
     }
-    base = ReadNpy(arguments[5], rows, dim);
-    queries = ReadNpy(arguments[6], asked, dim);
+    auto read = ReadNpy(arguments[5], rows, dim);
+    auto read_queries = ReadNpy(arguments[6], asked, dim);
+    for (const absl::Status& status : {read.status(), read_queries.status()}) {
+      if (status.ok()) continue;
+      std::fprintf(stderr, "%s\n", status.ToString().c_str());
+      return 1;
+    }
+    base = *std::move(read);
+    queries = *std::move(read_queries);
   }
   Measure(base, queries, static_cast<int>(bits), seeds, k);
   return 0;

@@ -86,7 +86,7 @@ class CodeSearch {
   void MakeShares();
   void ScanPrefixes(Share* share) const;
   void ScorePrefixes(Share* share) const;
-  void KeepPrefixes(size_t task, size_t run, size_t first, size_t n,
+  void KeepPrefixes(size_t task, size_t run_number, size_t first, size_t n,
                     const int16_t* sums, Share* share) const;
   void CutPrefix(size_t task);
   void ScanSignPlanes(Share* share) const;
@@ -95,7 +95,7 @@ class CodeSearch {
   void ScanFullCode(size_t task, Share* share) const;
   // Fetches what ScanFullCode() reads.
   void FetchFullCode(size_t task, const Share& share) const;
-  void TakeBest(size_t task, std::vector<Candidate>* best);
+  void TakeBest(size_t task, std::vector<Candidate>* out);
 
   // Runs work(share) for each, side by side.
   template <typename Work>

@@ -118,7 +118,7 @@ void IndexSearch::GroupTasks() {
     const size_t end = std::min(tasks_.size(), i + kTasksSearched);
     for (size_t j = i; j < end && grouped.size() - begin < most; ++j) {
       if (done[j] || !GoTogether(first, tasks_[j])) continue;
-      grouped.push_back(std::move(tasks_[j]));
+      grouped.push_back(tasks_[j]);
       done[j] = true;
     }
     groups_.push_back({begin, grouped.size()});

@@ -168,7 +168,7 @@ class CodeScan {
  private:
   // `sketch` is empty but in mode kIp.
   void Arrange(absl::Span<const int8_t> values, absl::Span<const int8_t> sketch,
-               const ScoreUnits& units, bool shared, ScanQuery* scan) const;
+               const ScoreUnits& units, bool shared, ScanQuery* out) const;
 
   Tables tables_;
   Rotation rotation_;
