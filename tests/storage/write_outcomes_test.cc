@@ -1,7 +1,10 @@
 // What a write answers when the disk is full, fails, or is not waited for.
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <ios>
 #include <memory>
 #include <string>
 #include <utility>
@@ -66,7 +69,7 @@ class WriteOutcomesTest : public ::testing::Test {
     if (db_ != nullptr) db_->Close().IgnoreError();
     db_.reset();
     engine_.reset();
-    Open();
+    ASSERT_NO_FATAL_FAILURE(Open());
     auto opened = db_->OpenCollection("c");
     ASSERT_THAT(opened, IsOk());
     collection_ = *std::move(opened);
@@ -326,6 +329,40 @@ TEST_F(WriteOutcomesTest, APowerLossInRelaxedModeLeavesATornTailThatOpens) {
   }
   EXPECT_GE(torn_tails, 5);
   EXPECT_GE(lost, torn_tails);
+}
+
+// A disk may write the blocks of a log in any order.
+TEST_F(WriteOutcomesTest,
+       AHoleInTheUnsyncedLogIsATornTailAlsoBeforeWholeWrites) {
+  ASSERT_THAT(Put("synced"), IsOk());
+  std::string log;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(path_ + "/store")) {
+    const std::string name = entry.path().string();
+    if (absl::EndsWith(name, ".log")) log = std::max(log, name);
+  }
+  ASSERT_FALSE(log.empty());
+  const uint64_t synced = std::filesystem::file_size(log);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_THAT(Put(absl::StrCat("relaxed", i), Durability::kRelaxed), IsOk());
+  }
+  disk_.DieAt(disk_.calls() + 1);
+  db_.reset();
+  engine_.reset();
+  collection_.reset();
+  const uint64_t size = std::filesystem::file_size(log);
+  ASSERT_GT(size, synced + 1000);
+  {
+    std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(synced + 8));
+    file << std::string(16, '\0');
+  }
+  disk_.Restart();
+  ASSERT_NO_FATAL_FAILURE(Reopen());
+  EXPECT_EQ(db_->Stats()->recovery_dropped_bytes, size - synced);
+  EXPECT_TRUE(Has("synced"));
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(Has(absl::StrCat("relaxed", i)));
+  EXPECT_THAT(Put("after"), IsOk());
 }
 
 TEST_F(WriteOutcomesTest, ClosingSyncsRelaxedWrites) {
