@@ -67,10 +67,6 @@ absl::StatusOr<Plan> MakePlan(Db& db, const Arguments& arguments) {
   if (plan.into.empty()) {
     plan.into = absl::StrCat(plan.alias, "@", arguments.model);
   }
-  if (plan.into == plan.info.name) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "collection \"", plan.into, "\" can not be written into itself"));
-  }
   return plan;
 }
 
@@ -165,6 +161,10 @@ absl::StatusOr<ExitCode> RunReembed(const Arguments& arguments,
                           << Printable(plan.into) << ", which has the model "
                           << Printable(arguments.model) << " already\n";
       return ExitCode::kOk;
+    }
+    if (plan.into == plan.info.name) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "collection \"", plan.into, "\" can not be written into itself"));
     }
     CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> to,
                                Destination(db, plan, arguments));
