@@ -577,7 +577,7 @@ absl::StatusOr<std::map<std::string, std::string>> ModelConverter::ReadIndex()
 }
 
 absl::Status ModelConverter::PutTensors() {
-  const absl::Status whole = PutFile("model.safetensors", nullptr);
+  absl::Status whole = PutFile("model.safetensors", nullptr);
   if (!absl::IsNotFound(whole)) return whole;
   const auto index = ReadIndex();
   if (absl::IsNotFound(index.status())) {

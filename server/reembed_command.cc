@@ -140,7 +140,7 @@ void Print(const ReembedReply& reply, const Plan& plan, bool moved,
 // Moves the alias if `to` has all of the source, whose clock is then still at
 // `at`. False: the source was written to.
 absl::StatusOr<bool> MoveAlias(Db& db, const Plan& plan, Lamport at) {
-  const absl::Status moved = db.SetAlias(
+  absl::Status moved = db.SetAlias(
       plan.alias, plan.into,
       {.if_collection = plan.alias_names,
        .if_unchanged = AliasOptions::Unchanged{plan.info.name, at}});
