@@ -73,7 +73,7 @@ absl::StatusOr<Uuid> CollectionOf(const StoredVersion& version,
 }
 
 absl::Status CheckAliasName(absl::string_view alias) {
-  const absl::Status status = CheckCollectionName(alias);
+  absl::Status status = CheckCollectionName(alias);
   if (status.ok()) return status;
   return absl::Status(status.code(), absl::StrCat("alias: ", status.message()));
 }

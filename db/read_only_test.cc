@@ -102,6 +102,25 @@ class ReadOnlyTest : public ::testing::Test {
   std::shared_ptr<Collection> notes_;
 };
 
+TEST_F(ReadOnlyTest, FollowsAliasesThatAreMadeMovedAndDeleted) {
+  const auto reader = OpenReader();
+  ASSERT_THAT(reader, IsOk());
+  ASSERT_THAT(writer_->CreateCollection("other", {.dim = kDim}), IsOk());
+  for (const char* name : {"notes", "other"}) {
+    ASSERT_THAT(writer_->SetAlias("docs", name), IsOk());
+    PassTime();
+    const auto docs = (*reader)->OpenCollection("docs");
+    ASSERT_THAT(docs, IsOk());
+    EXPECT_EQ((*docs)->name(), name);
+  }
+  ASSERT_THAT(writer_->DeleteAlias("docs"), IsOk());
+  ASSERT_THAT(writer_->DropCollection("other"), IsOk());
+  PassTime();
+  EXPECT_THAT((*reader)->OpenCollection("docs"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("docs")));
+  EXPECT_TRUE((*reader)->ListAliases()->empty());
+}
+
 TEST_F(ReadOnlyTest, SeesWhatTheWriterWritesWithinTheInterval) {
   ASSERT_THAT(Put(*notes_, "a", 1), IsOk());
   const auto reader = OpenReader();

@@ -2,8 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,7 +25,9 @@
 #include "embed/gguf.h"
 #include "embed/gguf_value.h"
 #include "embed/gguf_writer.h"
+#include "embed/hugging_face_families.h"
 #include "embed/hugging_face_tokenizer.h"
+#include "embed/json_text.h"
 #include "embed/quantize_row.h"
 #include "embed/safetensors.h"
 #include "nlohmann/json.hpp"
@@ -32,140 +38,11 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kMaxConfigBytes = size_t{1} << 20;
+constexpr size_t kMaxIndexBytes = size_t{16} << 20;
 constexpr size_t kMaxTokenizerBytes = size_t{128} << 20;
 constexpr size_t kMaxTensorBytes = size_t{32} << 30;
 
-// A tensor by its name there and here; "N" is the number of the layer.
-struct NameRow {
-  absl::string_view theirs;
-  absl::string_view ours;
-};
-
-// A key of config.json and of GGUF, without the architecture.
-struct KeyRow {
-  enum class Kind { kCount, kNumber };
-  absl::string_view theirs;
-  absl::string_view ours;
-  Kind kind = Kind::kCount;
-  bool required = true;
-};
-constexpr auto kCount = KeyRow::Kind::kCount;
-constexpr auto kNumber = KeyRow::Kind::kNumber;
-
-// One family of models.
-struct Family {
-  absl::string_view model_type;    // Of config.json.
-  absl::string_view architecture;  // Of GGUF.
-  absl::string_view pre;           // Rules of byte-level BPE.
-  bool offset_positions = false;   // Two rows of positions are never used.
-  absl::Span<const NameRow> names;
-  absl::Span<const KeyRow> keys;
-};
-
-constexpr NameRow kBertNames[] = {
-    {"embeddings.word_embeddings", "token_embd"},
-    {"embeddings.position_embeddings", "position_embd"},
-    {"embeddings.token_type_embeddings", "token_types"},
-    {"embeddings.LayerNorm", "token_embd_norm"},
-    {"encoder.layer.N.attention.self.query", "blk.N.attn_q"},
-    {"encoder.layer.N.attention.self.key", "blk.N.attn_k"},
-    {"encoder.layer.N.attention.self.value", "blk.N.attn_v"},
-    {"encoder.layer.N.attention.output.dense", "blk.N.attn_output"},
-    {"encoder.layer.N.attention.output.LayerNorm", "blk.N.attn_output_norm"},
-    {"encoder.layer.N.intermediate.dense", "blk.N.ffn_up"},
-    {"encoder.layer.N.output.dense", "blk.N.ffn_down"},
-    {"encoder.layer.N.output.LayerNorm", "blk.N.layer_output_norm"},
-};
-constexpr KeyRow kBertKeys[] = {
-    {"num_hidden_layers", "block_count"},
-    {"hidden_size", "embedding_length"},
-    {"intermediate_size", "feed_forward_length"},
-    {"num_attention_heads", "attention.head_count"},
-    {"max_position_embeddings", "context_length"},
-    {"layer_norm_eps", "attention.layer_norm_epsilon", kNumber},
-};
-
-constexpr NameRow kNomicNames[] = {
-    {"embeddings.word_embeddings", "token_embd"},
-    {"embeddings.token_type_embeddings", "token_types"},
-    {"emb_ln", "token_embd_norm"},
-    {"encoder.layers.N.attn.Wqkv", "blk.N.attn_qkv"},
-    {"encoder.layers.N.attn.out_proj", "blk.N.attn_output"},
-    {"encoder.layers.N.norm1", "blk.N.attn_output_norm"},
-    {"encoder.layers.N.mlp.fc11", "blk.N.ffn_up"},
-    {"encoder.layers.N.mlp.fc12", "blk.N.ffn_gate"},
-    {"encoder.layers.N.mlp.fc2", "blk.N.ffn_down"},
-    {"encoder.layers.N.norm2", "blk.N.layer_output_norm"},
-};
-constexpr KeyRow kNomicKeys[] = {
-    {"n_layer", "block_count"},
-    {"n_embd", "embedding_length"},
-    {"n_inner", "feed_forward_length"},
-    {"n_head", "attention.head_count"},
-    {"n_positions", "context_length"},
-    {"layer_norm_epsilon", "attention.layer_norm_epsilon", kNumber},
-    {"rotary_emb_base", "rope.freq_base", kNumber},
-};
-
-constexpr NameRow kModernNames[] = {
-    {"embeddings.tok_embeddings", "token_embd"},
-    {"embeddings.norm", "token_embd_norm"},
-    {"layers.N.attn_norm", "blk.N.attn_norm"},
-    {"layers.N.attn.Wqkv", "blk.N.attn_qkv"},
-    {"layers.N.attn.Wo", "blk.N.attn_output"},
-    {"layers.N.mlp_norm", "blk.N.ffn_norm"},
-    {"layers.N.mlp.Wi", "blk.N.ffn_up"},
-    {"layers.N.mlp.Wo", "blk.N.ffn_down"},
-    {"final_norm", "output_norm"},
-};
-constexpr KeyRow kModernKeys[] = {
-    {"num_hidden_layers", "block_count"},
-    {"hidden_size", "embedding_length"},
-    {"intermediate_size", "feed_forward_length"},
-    {"num_attention_heads", "attention.head_count"},
-    {"max_position_embeddings", "context_length"},
-    {"norm_eps", "attention.layer_norm_epsilon", kNumber},
-    {"local_attention", "attention.sliding_window"},
-    {"global_rope_theta", "rope.freq_base", kNumber},
-    {"local_rope_theta", "rope.freq_base_swa", kNumber},
-};
-
-constexpr NameRow kQwenNames[] = {
-    {"embed_tokens", "token_embd"},
-    {"layers.N.input_layernorm", "blk.N.attn_norm"},
-    {"layers.N.self_attn.q_proj", "blk.N.attn_q"},
-    {"layers.N.self_attn.k_proj", "blk.N.attn_k"},
-    {"layers.N.self_attn.v_proj", "blk.N.attn_v"},
-    {"layers.N.self_attn.q_norm", "blk.N.attn_q_norm"},
-    {"layers.N.self_attn.k_norm", "blk.N.attn_k_norm"},
-    {"layers.N.self_attn.o_proj", "blk.N.attn_output"},
-    {"layers.N.post_attention_layernorm", "blk.N.ffn_norm"},
-    {"layers.N.mlp.gate_proj", "blk.N.ffn_gate"},
-    {"layers.N.mlp.up_proj", "blk.N.ffn_up"},
-    {"layers.N.mlp.down_proj", "blk.N.ffn_down"},
-    {"norm", "output_norm"},
-};
-constexpr KeyRow kQwenKeys[] = {
-    {"num_hidden_layers", "block_count"},
-    {"hidden_size", "embedding_length"},
-    {"intermediate_size", "feed_forward_length"},
-    {"num_attention_heads", "attention.head_count"},
-    {"num_key_value_heads", "attention.head_count_kv"},
-    {"head_dim", "attention.key_length", kCount, /*required=*/false},
-    {"max_position_embeddings", "context_length"},
-    {"rms_norm_eps", "attention.layer_norm_rms_epsilon", kNumber},
-    {"rope_theta", "rope.freq_base", kNumber},
-};
-
-constexpr Family kFamilies[] = {
-    {"bert", "bert", "", false, kBertNames, kBertKeys},
-    {"xlm-roberta", "bert", "", true, kBertNames, kBertKeys},
-    {"roberta", "bert", "roberta-bpe", true, kBertNames, kBertKeys},
-    {"nomic_bert", "nomic-bert", "", false, kNomicNames, kNomicKeys},
-    {"modernbert", "modern-bert", "modern-bert", false, kModernNames,
-     kModernKeys},
-    {"qwen3", "qwen3", "qwen2", false, kQwenNames, kQwenKeys},
-};
+constexpr absl::string_view kIndexName = "model.safetensors.index.json";
 
 // Of the models behind these, what is in front of the names.
 constexpr absl::string_view kPrefixes[] = {"bert.", "roberta.", "model.", ""};
@@ -188,7 +65,7 @@ const Json& Child(const Json& object, const char* key) {
 
 // The layer of `theirs` if it is a name of `row`, -1 if there is no layer in
 // it. False if it is another.
-bool Matches(absl::string_view theirs, const NameRow& row, int* layer) {
+bool Matches(absl::string_view theirs, const HuggingFaceName& row, int* layer) {
   const size_t at = row.theirs.find(".N.");
   *layer = -1;
   if (at == absl::string_view::npos) return theirs == row.theirs;
@@ -201,9 +78,9 @@ bool Matches(absl::string_view theirs, const NameRow& row, int* layer) {
   return absl::SimpleAtoi(theirs, layer) && *layer >= 0;
 }
 
-std::string OurName(const NameRow& row, int layer) {
-  if (layer < 0) return std::string(row.ours);
-  return absl::StrCat("blk.", layer, row.ours.substr(5));
+std::string OurName(absl::string_view ours, int layer) {
+  if (layer < 0) return std::string(ours);
+  return absl::StrCat("blk.", layer, ours.substr(5));
 }
 
 class ModelConverter {
@@ -228,7 +105,7 @@ class ModelConverter {
   absl::StatusOr<Json> ReadJson(absl::string_view file) const {
     CORKSCREW_ASSIGN_OR_RETURN(const std::string text,
                                read_(file, kMaxConfigBytes));
-    Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    Json json = ParseJson(text);
     if (!json.is_object() && !json.is_array()) {
       return absl::InvalidArgumentError(
           absl::StrCat(file, ": is no JSON object"));
@@ -241,7 +118,7 @@ class ModelConverter {
     const std::string name =
         type.is_string() ? type.get<std::string>() : std::string();
     std::string known;
-    for (const Family& family : kFamilies) {
+    for (const HuggingFaceFamily& family : HuggingFaceFamilies()) {
       if (family.model_type == name) family_ = &family;
       absl::StrAppend(&known, known.empty() ? "" : ", ", family.model_type);
     }
@@ -250,13 +127,29 @@ class ModelConverter {
           absl::StrCat("config.json: key \"model_type\" is ", Quoted(name),
                        ", supported are ", known));
     }
-    // What would make another model of it.
     const Json& positions = Child(config_, "position_embedding_type");
-    if (positions.is_string() && positions != "absolute") {
-      return absl::UnimplementedError(
-          "config.json: key \"position_embedding_type\": supported is "
-          "\"absolute\"");
+    const Json& experts = Child(config_, "num_experts");
+    if (name == "bert" && positions == "alibi") {
+      family_ = &JinaFamily();
+      CORKSCREW_RETURN_IF_ERROR(CheckOnly("feed_forward_type", "geglu"));
+    } else if (positions.is_string()) {
+      CORKSCREW_RETURN_IF_ERROR(
+          CheckOnly("position_embedding_type", "absolute"));
     }
+    if (name == "nomic_bert" && experts.is_number() && experts != 0) {
+      family_ = &NomicMoeFamily();
+      CORKSCREW_RETURN_IF_ERROR(CheckOnly("activation_function", "gelu"));
+    }
+    if (name == "gemma3_text") {
+      // Which layers see all: the sixth of six.
+      CORKSCREW_RETURN_IF_ERROR(CheckOnly("_sliding_window_pattern", 6));
+      CORKSCREW_RETURN_IF_ERROR(CheckOnly("sliding_window_pattern", 6));
+      CORKSCREW_RETURN_IF_ERROR(
+          CheckOnly("hidden_activation", "gelu_pytorch_tanh"));
+      // The causal ones embed nothing.
+      CORKSCREW_RETURN_IF_ERROR(CheckOnly("use_bidirectional_attention", true));
+    }
+    // What would make another model of it.
     if (const Json& scaling = Child(config_, "rope_scaling");
         !scaling.is_null()) {
       return absl::UnimplementedError(
@@ -264,6 +157,26 @@ class ModelConverter {
           "without scaling");
     }
     return absl::OkStatus();
+  }
+
+  // A key of config.json that has no other value than `only`, or is not there.
+  absl::Status CheckOnly(const char* key, const Json& only) const {
+    const Json& value = Child(config_, key);
+    if (value.is_null() || value == only) return absl::OkStatus();
+    return absl::UnimplementedError(
+        absl::StrCat("config.json: key \"", key, "\" is ", Quoted(Dump(value)),
+                     ", supported is ", Dump(only)));
+  }
+
+  static std::string Dump(const Json& value) {
+    return value.dump(-1, ' ', /*ensure_ascii=*/false,
+                      Json::error_handler_t::replace);
+  }
+
+  // A count of config.json, or 0.
+  uint64_t Count(const char* key) const {
+    const Json& value = Child(config_, key);
+    return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
   }
 
   std::string Key(absl::string_view key) const {
@@ -274,17 +187,19 @@ class ModelConverter {
     writer_.String("general.architecture", family_->architecture);
     writer_.String("general.type", "model");
     writer_.String("general.name", name_);
-    for (const KeyRow& row : family_->keys) {
+    for (const HuggingFaceKey& row : family_->keys) {
       const Json& value = Child(config_, std::string(row.theirs).c_str());
       if (value.is_null() && !row.required) continue;
       const bool count =
-          row.kind == kCount && value.is_number_unsigned() &&
+          row.kind == HuggingFaceKey::Kind::kCount &&
+          value.is_number_unsigned() &&
           value.get<uint64_t>() <= std::numeric_limits<uint32_t>::max();
-      const bool number = row.kind == kNumber && value.is_number();
+      const bool number =
+          row.kind == HuggingFaceKey::Kind::kNumber && value.is_number();
       if (!count && !number) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("config.json: key \"", row.theirs, "\": want a ",
-                         row.kind == kCount ? "count" : "number"));
+        return absl::InvalidArgumentError(absl::StrCat(
+            "config.json: key \"", row.theirs, "\": want a ",
+            row.kind == HuggingFaceKey::Kind::kCount ? "count" : "number"));
       }
       if (number) {
         writer_.Float(Key(row.ours), value.get<float>());
@@ -305,45 +220,113 @@ class ModelConverter {
   }
 
   absl::Status PutPooling();
-  absl::StatusOr<Json> ReadPoolingModule() const;
+  absl::StatusOr<Json> ReadPoolingModule();
+  // A Dense module in the folder `path`, the `index`-th.
+  absl::Status PutDense(const std::string& path, size_t index);
   absl::Status PutTensors();
+  // The files of a model in several, by the name of the tensor.
+  absl::StatusOr<std::map<std::string, std::string>> ReadIndex() const;
+  absl::Status PutFile(const std::string& name,
+                       const std::map<std::string, std::string>* index);
+  absl::Status PutNamed(const SafeTensor& tensor);
   absl::Status PutTensor(const SafeTensor& tensor, const std::string& name);
+  absl::Status PutHalves(const SafeTensor& tensor, const std::string& first,
+                         const std::string& second);
+  absl::Status PutExperts(const SafeTensor& tensor, const std::string& name,
+                          bool transposed);
+  absl::Status Error(const SafeTensor& tensor, absl::string_view what) const {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file_, ": tensor ", Quoted(tensor.name), ": ", what));
+  }
   // Whether the name says what embeddings do not need.
   static bool IsUnused(absl::string_view name);
 
   const FolderReader& read_;
   const absl::string_view name_;
   Json config_;
-  const Family* family_ = nullptr;
+  const HuggingFaceFamily* family_ = nullptr;
+  std::string file_;             // Of the tensors that are being read.
+  std::set<std::string> names_;  // Of all tensors written.
   GgufWriter writer_;
 };
 
-// What sentence-transformers runs behind the model. Null: it does not say.
-absl::StatusOr<Json> ModelConverter::ReadPoolingModule() const {
+// Whether `path` of a module stays in the folder.
+bool StaysInside(absl::string_view path) {
+  return !absl::StrContains(path, "..") && !absl::StartsWith(path, "/") &&
+         !absl::StrContains(path, '\0');
+}
+
+// What sentence-transformers runs behind the model; writes its Dense modules.
+// Null: it does not say.
+absl::StatusOr<Json> ModelConverter::ReadPoolingModule() {
   absl::StatusOr<Json> modules = ReadJson("modules.json");
   if (absl::IsNotFound(modules.status())) return Json();
   CORKSCREW_RETURN_IF_ERROR(modules.status());
   std::string pooling;
+  size_t dense = 0;
   for (const Json& module : *modules) {
     const Json& type = Child(module, "type");
     const Json& path = Child(module, "path");
     const std::string name =
         type.is_string() ? type.get<std::string>() : std::string();
-    if (absl::EndsWith(name, ".Pooling") && path.is_string()) {
-      pooling = path.get<std::string>();
+    const std::string folder =
+        path.is_string() ? path.get<std::string>() : std::string();
+    if (!StaysInside(folder)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "modules.json: path ", Quoted(folder), " leads out of the folder"));
+    }
+    if (absl::EndsWith(name, ".Pooling") && !folder.empty()) {
+      pooling = folder;
+    } else if (absl::EndsWith(name, ".Dense") && family_->dense &&
+               !folder.empty()) {
+      CORKSCREW_RETURN_IF_ERROR(PutDense(folder, dense++));
     } else if (!absl::EndsWith(name, ".Transformer") &&
                !absl::EndsWith(name, ".Normalize")) {
       return absl::UnimplementedError(
           absl::StrCat("modules.json: module ", Quoted(name),
-                       ", supported are Transformer, Pooling and Normalize"));
+                       ", supported are Transformer, Pooling and Normalize, "
+                       "and Dense behind "
+                       "a model of type \"gemma3_text\""));
     }
   }
   if (pooling.empty()) return Json();
-  if (absl::StrContains(pooling, "..") || absl::StartsWith(pooling, "/")) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "modules.json: path ", Quoted(pooling), " leads out of the folder"));
-  }
   return ReadJson(absl::StrCat(pooling, "/config.json"));
+}
+
+absl::Status ModelConverter::PutDense(const std::string& path, size_t index) {
+  constexpr absl::string_view kNames[] = {"dense_2", "dense_3"};
+  if (index >= std::size(kNames)) {
+    return absl::UnimplementedError(
+        "modules.json: has more than two Dense modules");
+  }
+  const std::string config_name = absl::StrCat(path, "/config.json");
+  CORKSCREW_ASSIGN_OR_RETURN(const Json config, ReadJson(config_name));
+  const Json& activation = Child(config, "activation_function");
+  const Json& bias = Child(config, "bias");
+  if ((!activation.is_null() &&
+       activation != "torch.nn.modules.linear.Identity") ||
+      (bias.is_boolean() && bias.get<bool>())) {
+    return absl::UnimplementedError(absl::StrCat(
+        config_name,
+        ": supported is a Dense module without activation and bias"));
+  }
+  file_ = absl::StrCat(path, "/model.safetensors");
+  CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, read_(file_, kMaxTensorBytes));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<const SafetensorsFile> file,
+                             SafetensorsFile::Parse(std::move(bytes), file_));
+  const SafeTensor* weight = file->Find("linear.weight");
+  if (weight == nullptr || file->tensors().size() != 1 ||
+      weight->shape.size() != 2 ||
+      weight->shape[0] > std::numeric_limits<uint32_t>::max() ||
+      weight->shape[1] > std::numeric_limits<uint32_t>::max()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        file_, ": want the matrix \"linear.weight\" and nothing else"));
+  }
+  writer_.Uint(Key(absl::StrCat(kNames[index], "_feat_in")),
+               static_cast<uint32_t>(weight->shape[1]));
+  writer_.Uint(Key(absl::StrCat(kNames[index], "_feat_out")),
+               static_cast<uint32_t>(weight->shape[0]));
+  return PutTensor(*weight, absl::StrCat(kNames[index], ".weight"));
 }
 
 absl::Status ModelConverter::PutPooling() {
@@ -384,18 +367,17 @@ bool ModelConverter::IsUnused(absl::string_view name) {
 
 absl::Status ModelConverter::PutTensor(const SafeTensor& tensor,
                                        const std::string& name) {
+  if (!names_.insert(name).second) {
+    return Error(tensor, absl::StrCat("is there twice, as \"", name, "\""));
+  }
   std::vector<uint64_t> shape(tensor.shape.rbegin(), tensor.shape.rend());
   if (shape.empty() || shape.size() > 2 || tensor.elements == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("model.safetensors: tensor ", Quoted(tensor.name),
-                     ": want a vector or a matrix"));
+    return Error(tensor, "want a vector or a matrix");
   }
   SafeTensor used = tensor;
   if (name == "position_embd.weight" && family_->offset_positions) {
     if (shape.size() != 2 || shape[1] <= 2) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("model.safetensors: tensor ", Quoted(tensor.name),
-                       ": want more than two rows"));
+      return Error(tensor, "want more than two rows");
     }
     used.data.remove_prefix(2 * (tensor.data.size() / shape[1]));
     used.elements -= 2 * shape[0];
@@ -412,8 +394,10 @@ absl::Status ModelConverter::PutTensor(const SafeTensor& tensor,
   std::vector<float> values;
   const absl::Status read = AppendFloats(used, &values);
   if (!read.ok()) {
-    return absl::Status(read.code(),
-                        absl::StrCat("model.safetensors: ", read.message()));
+    return absl::Status(read.code(), absl::StrCat(file_, ": ", read.message()));
+  }
+  if (family_->norms_from_one && absl::EndsWith(name, "norm.weight")) {
+    for (float& value : values) value += 1;
   }
   std::string bytes;
   QuantizeRow(GgmlType::kF32, values.data(), values.size(), &bytes);
@@ -421,50 +405,191 @@ absl::Status ModelConverter::PutTensor(const SafeTensor& tensor,
   return absl::OkStatus();
 }
 
-absl::Status ModelConverter::PutTensors() {
-  absl::StatusOr<std::string> bytes =
-      read_("model.safetensors", kMaxTensorBytes);
-  if (absl::IsNotFound(bytes.status())) {
-    return absl::NotFoundError(absl::StrCat(
-        bytes.status().message(),
-        "; models in several files (model-00001-of-...) and pytorch_model.bin "
-        "are not supported"));
+absl::Status ModelConverter::PutHalves(const SafeTensor& tensor,
+                                       const std::string& first,
+                                       const std::string& second) {
+  if (tensor.shape.size() != 2 || tensor.shape[0] % 2 != 0) {
+    return Error(tensor, "want a matrix with an even number of rows");
   }
-  CORKSCREW_RETURN_IF_ERROR(bytes.status());
-  CORKSCREW_ASSIGN_OR_RETURN(
-      const std::shared_ptr<const SafetensorsFile> file,
-      SafetensorsFile::Parse(*std::move(bytes), "model.safetensors"));
-  for (const SafeTensor& tensor : file->tensors()) {
-    absl::string_view name = tensor.name;
-    for (const absl::string_view prefix : kPrefixes) {
-      if (absl::ConsumePrefix(&name, prefix)) break;
-    }
-    if (IsUnused(name)) continue;
-    std::string suffix = ".weight";
-    if (!absl::ConsumeSuffix(&name, suffix)) {
-      suffix = ".bias";
-      // Older files.
-      if (absl::ConsumeSuffix(&name, ".gamma")) {
-        suffix = ".weight";
-      } else if (!absl::ConsumeSuffix(&name, ".beta")) {
-        absl::ConsumeSuffix(&name, ".bias");
+  SafeTensor half = tensor;
+  half.shape[0] /= 2;
+  half.elements /= 2;
+  const size_t bytes = tensor.data.size() / 2;
+  half.data = tensor.data.substr(0, bytes);
+  CORKSCREW_RETURN_IF_ERROR(PutTensor(half, first));
+  half.data = tensor.data.substr(bytes);
+  return PutTensor(half, second);
+}
+
+// The matrices of all experts below each other, [experts * inner, width];
+// `transposed`: those of GGUF are [width, inner].
+absl::Status ModelConverter::PutExperts(const SafeTensor& tensor,
+                                        const std::string& name,
+                                        bool transposed) {
+  const uint64_t experts = Count("num_experts");
+  const uint64_t inner = Count("n_inner");
+  const uint64_t width = Count("n_embd");
+  // Counts have 32 bits, so that the first product fits.
+  if (tensor.shape.size() != 2 || tensor.elements == 0 ||
+      tensor.shape[0] != experts * inner || tensor.shape[1] != width) {
+    return Error(tensor, absl::StrCat("want a matrix of ", experts, " x ",
+                                      inner, " rows of ", width));
+  }
+  GgmlType type;
+  size_t size = 2;
+  if (tensor.type == "F16") {
+    type = GgmlType::kF16;
+  } else if (tensor.type == "BF16") {
+    type = GgmlType::kBF16;
+  } else if (tensor.type == "F32") {
+    type = GgmlType::kF32;
+    size = 4;
+  } else {
+    return Error(tensor, absl::StrCat("has type ", Quoted(tensor.type),
+                                      ", want F32, F16 or BF16"));
+  }
+  if (!names_.insert(name).second) {
+    return Error(tensor, absl::StrCat("is there twice, as \"", name, "\""));
+  }
+  if (!transposed) {
+    writer_.Tensor(name, type, {width, inner, experts},
+                   std::string(tensor.data));
+    return absl::OkStatus();
+  }
+  std::string bytes(tensor.data.size(), '\0');
+  char* to = bytes.data();
+  for (uint64_t expert = 0; expert < experts; ++expert) {
+    for (uint64_t row = 0; row < width; ++row) {
+      for (uint64_t column = 0; column < inner; ++column) {
+        const uint64_t from = (expert * inner + column) * width + row;
+        std::memcpy(to, tensor.data.data() + from * size, size);
+        to += size;
       }
     }
-    const NameRow* found = nullptr;
+  }
+  writer_.Tensor(name, type, {inner, width, experts}, std::move(bytes));
+  return absl::OkStatus();
+}
+
+absl::Status ModelConverter::PutNamed(const SafeTensor& tensor) {
+  absl::string_view name = tensor.name;
+  for (const absl::string_view prefix : kPrefixes) {
+    if (absl::ConsumePrefix(&name, prefix)) break;
+  }
+  if (IsUnused(name)) return absl::OkStatus();
+  if (family_ == &NomicMoeFamily() &&
+      absl::EndsWith(name, ".mlp.experts.bias")) {
+    std::vector<float> values;
+    CORKSCREW_RETURN_IF_ERROR(AppendFloats(tensor, &values));
+    for (const float value : values) {
+      if (value == 0) continue;
+      return absl::UnimplementedError(
+          absl::StrCat(file_, ": tensor ", Quoted(tensor.name),
+                       ": supported are experts without a bias"));
+    }
+    return absl::OkStatus();
+  }
+  std::string suffix = ".weight";
+  if (!absl::ConsumeSuffix(&name, suffix) &&
+      !absl::StrContains(name, ".experts.mlp.w")) {
+    suffix = ".bias";
+    // Older files.
+    if (absl::ConsumeSuffix(&name, ".gamma")) {
+      suffix = ".weight";
+    } else if (!absl::ConsumeSuffix(&name, ".beta")) {
+      absl::ConsumeSuffix(&name, ".bias");
+    }
+  }
+  for (const HuggingFaceName& row : family_->names) {
     int layer = -1;
-    for (const NameRow& row : family_->names) {
-      if (Matches(name, row, &layer)) {
-        found = &row;
-        break;
+    if (!Matches(name, row, &layer)) continue;
+    const std::string ours = OurName(row.ours, layer) + suffix;
+    if (!row.second.empty()) {
+      return PutHalves(tensor, ours, OurName(row.second, layer) + suffix);
+    }
+    if (absl::EndsWith(row.ours, "_exps")) {
+      return PutExperts(tensor, ours, absl::EndsWith(row.ours, "down_exps"));
+    }
+    return PutTensor(tensor, ours);
+  }
+  return absl::UnimplementedError(absl::StrCat(
+      file_, ": tensor ", Quoted(tensor.name), " is none of a model of type \"",
+      family_->model_type, "\""));
+}
+
+absl::Status ModelConverter::PutFile(
+    const std::string& name, const std::map<std::string, std::string>* index) {
+  file_ = name;
+  CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, read_(name, kMaxTensorBytes));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<const SafetensorsFile> file,
+                             SafetensorsFile::Parse(std::move(bytes), name));
+  if (index != nullptr) {
+    size_t want = 0;
+    for (const auto& [tensor, where] : *index) {
+      if (where != name) continue;
+      ++want;
+      if (file->Find(tensor) == nullptr) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(kIndexName, ": tensor ", Quoted(tensor),
+                         " is not in the file \"", name, "\""));
       }
     }
-    if (found == nullptr) {
-      return absl::UnimplementedError(absl::StrCat(
-          "model.safetensors: tensor ", Quoted(tensor.name),
-          " is none of a model of type \"", family_->model_type, "\""));
+    if (file->tensors().size() != want) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(kIndexName, ": the file \"", name, "\" has ",
+                       file->tensors().size(), " tensors, want ", want));
     }
-    CORKSCREW_RETURN_IF_ERROR(
-        PutTensor(tensor, OurName(*found, layer) + suffix));
+  }
+  for (const SafeTensor& tensor : file->tensors()) {
+    CORKSCREW_RETURN_IF_ERROR(PutNamed(tensor));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::map<std::string, std::string>> ModelConverter::ReadIndex()
+    const {
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string text,
+                             read_(kIndexName, kMaxIndexBytes));
+  const Json json = ParseJson(text);
+  const Json& map = Child(json, "weight_map");
+  if (!map.is_object() || map.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        kIndexName, ": key \"weight_map\": want an object of tensors"));
+  }
+  std::map<std::string, std::string> index;
+  for (const auto& [tensor, where] : map.items()) {
+    const std::string file =
+        where.is_string() ? where.get<std::string>() : std::string();
+    // A file of this folder and nothing else.
+    bool plain = absl::EndsWith(file, ".safetensors") && file[0] != '.';
+    for (const char c : file) {
+      plain = plain && (absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+                        c == '.' || c == '-' || c == '_');
+    }
+    if (!plain) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          kIndexName, ": tensor ", Quoted(tensor), " is in ", Quoted(file),
+          ", want a file of the folder that ends in .safetensors"));
+    }
+    index[tensor] = file;
+  }
+  return index;
+}
+
+absl::Status ModelConverter::PutTensors() {
+  absl::Status whole = PutFile("model.safetensors", nullptr);
+  if (!absl::IsNotFound(whole)) return whole;
+  const auto index = ReadIndex();
+  if (absl::IsNotFound(index.status())) {
+    return absl::NotFoundError(
+        absl::StrCat(whole.message(), " and no ", kIndexName,
+                     "; pytorch_model.bin is not supported"));
+  }
+  CORKSCREW_RETURN_IF_ERROR(index.status());
+  std::set<std::string> files;
+  for (const auto& [tensor, file] : *index) files.insert(file);
+  for (const std::string& file : files) {
+    CORKSCREW_RETURN_IF_ERROR(PutFile(file, &*index));
   }
   return absl::OkStatus();
 }

@@ -2,8 +2,9 @@
 #define CORKSCREW_EMBED_HUGGING_FACE_MODEL_H_
 
 // A folder as Hugging Face and sentence-transformers lay out a model ->
-// GGUF: config.json, tokenizer.json, model.safetensors, and if they are there
-// modules.json and the pooling module.
+// GGUF: config.json, tokenizer.json, model.safetensors or the files that
+// model.safetensors.index.json names, and if they are there modules.json, the
+// pooling module and Dense modules.
 
 #include <cstddef>
 #include <functional>

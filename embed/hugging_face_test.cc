@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,12 +15,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/testing.h"
 #include "corkscrew/embedder.h"
 #include "embed/gguf.h"
 #include "embed/gguf_writer.h"
 #include "embed/hugging_face_model.h"
 #include "embed/hugging_face_tokenizer.h"
+#include "embed/json_text.h"
 #include "embed/safetensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -28,6 +32,7 @@ namespace {
 
 using ::corkscrew::testing::IsOk;
 using ::corkscrew::testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -132,57 +137,64 @@ constexpr char kWordPiece[] = R"({"added_tokens": [
     "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "cat": 4,
       "##s": 5, "the": 6}}})";
 
-// Files by name, with tensors of small numbers.
-std::map<std::string, std::string> TinyFolder() {
-  struct Entry {
-    const char* name;
-    const char* shape;
-    size_t values;
-  };
-  constexpr Entry kEntries[] = {
-      {"embeddings.word_embeddings.weight", "[7,2]", 14},
-      {"embeddings.position_embeddings.weight", "[8,2]", 16},
-      {"embeddings.token_type_embeddings.weight", "[2,2]", 4},
-      {"embeddings.LayerNorm.gamma", "[2]", 2},
-      {"embeddings.LayerNorm.beta", "[2]", 2},
-      {"encoder.layer.0.attention.self.query.weight", "[2,2]", 4},
-      {"encoder.layer.0.attention.self.query.bias", "[2]", 2},
-      {"encoder.layer.0.attention.self.key.weight", "[2,2]", 4},
-      {"encoder.layer.0.attention.self.key.bias", "[2]", 2},
-      {"encoder.layer.0.attention.self.value.weight", "[2,2]", 4},
-      {"encoder.layer.0.attention.self.value.bias", "[2]", 2},
-      {"encoder.layer.0.attention.output.dense.weight", "[2,2]", 4},
-      {"encoder.layer.0.attention.output.dense.bias", "[2]", 2},
-      {"encoder.layer.0.attention.output.LayerNorm.weight", "[2]", 2},
-      {"encoder.layer.0.attention.output.LayerNorm.bias", "[2]", 2},
-      {"encoder.layer.0.intermediate.dense.weight", "[3,2]", 6},
-      {"encoder.layer.0.intermediate.dense.bias", "[3]", 3},
-      {"encoder.layer.0.output.dense.weight", "[2,3]", 6},
-      {"encoder.layer.0.output.dense.bias", "[2]", 2},
-      {"encoder.layer.0.output.LayerNorm.weight", "[2]", 2},
-      {"encoder.layer.0.output.LayerNorm.bias", "[2]", 2},
-      {"pooler.dense.weight", "[2,2]", 4},
-  };
+struct Entry {
+  const char* name;
+  const char* shape;
+  size_t values;
+};
+
+// A file of tensors of small numbers; `prefix` is in front of each name. The
+// numbers go on from `*next`.
+std::string TensorFile(absl::Span<const Entry> entries,
+                       absl::string_view prefix, float* next) {
   std::string header = "{";
   std::string data;
-  float next = 0.125f;
-  for (const Entry& entry : kEntries) {
+  for (const Entry& entry : entries) {
     const size_t begin = data.size();
     for (size_t i = 0; i < entry.values; ++i) {
-      data.append(reinterpret_cast<const char*>(&next), sizeof(next));
-      next = next > 1 ? next - 1.75f : next + 0.3125f;
+      data.append(reinterpret_cast<const char*>(next), sizeof(*next));
+      *next = *next > 1 ? *next - 1.75f : *next + 0.3125f;
     }
-    absl::StrAppend(&header, header.size() > 1 ? "," : "", "\"bert.",
+    absl::StrAppend(&header, header.size() > 1 ? "," : "", "\"", prefix,
                     entry.name, R"(":{"dtype":"F32","shape":)", entry.shape,
                     R"(,"data_offsets":[)", begin, ",", data.size(), "]}");
   }
   header += "}";
   const uint64_t size = header.size();
-  return {
-      {"config.json", kConfig},
-      {"tokenizer.json", kWordPiece},
-      {"model.safetensors",
-       std::string(reinterpret_cast<const char*>(&size), 8) + header + data}};
+  return std::string(reinterpret_cast<const char*>(&size), 8) + header + data;
+}
+
+constexpr Entry kTinyEntries[] = {
+    {"embeddings.word_embeddings.weight", "[7,2]", 14},
+    {"embeddings.position_embeddings.weight", "[8,2]", 16},
+    {"embeddings.token_type_embeddings.weight", "[2,2]", 4},
+    {"embeddings.LayerNorm.gamma", "[2]", 2},
+    {"embeddings.LayerNorm.beta", "[2]", 2},
+    {"encoder.layer.0.attention.self.query.weight", "[2,2]", 4},
+    {"encoder.layer.0.attention.self.query.bias", "[2]", 2},
+    {"encoder.layer.0.attention.self.key.weight", "[2,2]", 4},
+    {"encoder.layer.0.attention.self.key.bias", "[2]", 2},
+    {"encoder.layer.0.attention.self.value.weight", "[2,2]", 4},
+    {"encoder.layer.0.attention.self.value.bias", "[2]", 2},
+    {"encoder.layer.0.attention.output.dense.weight", "[2,2]", 4},
+    {"encoder.layer.0.attention.output.dense.bias", "[2]", 2},
+    {"encoder.layer.0.attention.output.LayerNorm.weight", "[2]", 2},
+    {"encoder.layer.0.attention.output.LayerNorm.bias", "[2]", 2},
+    {"encoder.layer.0.intermediate.dense.weight", "[3,2]", 6},
+    {"encoder.layer.0.intermediate.dense.bias", "[3]", 3},
+    {"encoder.layer.0.output.dense.weight", "[2,3]", 6},
+    {"encoder.layer.0.output.dense.bias", "[2]", 2},
+    {"encoder.layer.0.output.LayerNorm.weight", "[2]", 2},
+    {"encoder.layer.0.output.LayerNorm.bias", "[2]", 2},
+    {"pooler.dense.weight", "[2,2]", 4},
+};
+
+// Files by name.
+std::map<std::string, std::string> TinyFolder() {
+  float next = 0.125f;
+  return {{"config.json", kConfig},
+          {"tokenizer.json", kWordPiece},
+          {"model.safetensors", TensorFile(kTinyEntries, "bert.", &next)}};
 }
 
 absl::StatusOr<std::string> Convert(
@@ -280,6 +292,216 @@ TEST(HuggingFaceTest, WhatIsMissingOrUnknownIsNamed) {
     EXPECT_THAT(status.code(), AnyOf(kInvalid, kUnimplemented)) << broken.to;
     EXPECT_THAT(std::string(status.message()), HasSubstr(broken.message));
   }
+}
+
+TEST(HuggingFaceTest, JsonThatNestsDeeplyIsRefused) {
+  const std::string deep =
+      absl::StrCat(std::string(300000, '['), std::string(300000, ']'));
+  EXPECT_TRUE(ParseJson(deep).is_discarded());
+  EXPECT_TRUE(ParseJson("{").is_discarded());
+  const auto nested = [](int depth) {
+    return ParseJson(absl::StrCat(std::string(depth, '['), "\"[\\\"[\"",
+                                  std::string(depth, ']')));
+  };
+  EXPECT_TRUE(nested(kMaxJsonDepth).is_array());
+  EXPECT_TRUE(nested(kMaxJsonDepth + 1).is_discarded());
+  for (const char* file : {"config.json", "tokenizer.json"}) {
+    auto folder = TinyFolder();
+    folder[file] = absl::StrCat("{\"position_embedding_type\":", deep, "}");
+    EXPECT_THAT(Convert(folder), StatusIs(kInvalid, HasSubstr(file)));
+  }
+}
+
+// ---- Models in several files.
+
+constexpr char kIndex[] = "model.safetensors.index.json";
+
+// TinyFolder() with its first ten tensors in one file, the rest in another.
+std::map<std::string, std::string> ShardedFolder() {
+  std::map<std::string, std::string> folder = TinyFolder();
+  folder.erase("model.safetensors");
+  const auto entries = absl::MakeConstSpan(kTinyEntries);
+  float next = 0.125f;
+  folder["m-1.safetensors"] = TensorFile(entries.first(10), "bert.", &next);
+  folder["m-2.safetensors"] = TensorFile(entries.subspan(10), "bert.", &next);
+  std::string map;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    absl::StrAppend(&map, i == 0 ? "" : ",", "\"bert.", entries[i].name,
+                    "\":\"m-", i < 10 ? 1 : 2, ".safetensors\"");
+  }
+  folder[kIndex] = absl::StrCat(
+      R"({"metadata": {"total_size": 1}, "weight_map": {)", map, "}}");
+  return folder;
+}
+
+TEST(HuggingFaceTest, AModelInSeveralFilesIsTheSameModel) {
+  const auto whole = Convert(TinyFolder());
+  const auto parts = Convert(ShardedFolder());
+  ASSERT_THAT(whole, IsOk());
+  ASSERT_THAT(parts, IsOk());
+  const auto a = LoadEmbedderFromBytes(*whole, "a");
+  const auto b = LoadEmbedderFromBytes(*parts, "b");
+  ASSERT_THAT(a, IsOk());
+  ASSERT_THAT(b, IsOk());
+  EXPECT_EQ((*a)->space(), (*b)->space());
+}
+
+TEST(HuggingFaceTest, AnIndexThatNamesOtherFilesOrTensorsIsRefused) {
+  struct Broken {
+    const char* from;
+    const char* to;
+    const char* message;
+  };
+  for (const Broken& broken : {
+           Broken{"\"m-2.safetensors\"", "\"../m-2.safetensors\"",
+                  "want a file"},
+           Broken{"\"m-2.safetensors\"", "\"/etc/x.safetensors\"",
+                  "want a file"},
+           Broken{"\"m-2.safetensors\"", "\"a/m-2.safetensors\"",
+                  "want a file"},
+           Broken{"\"m-2.safetensors\"", "\".safetensors\"", "want a file"},
+           Broken{"\"m-2.safetensors\"", "\"\"", "want a file"},
+           Broken{"\"m-2.safetensors\"", "7", "want a file"},
+           // An index is no file of tensors, itself included.
+           Broken{"\"m-2.safetensors\"", "\"model.safetensors.index.json\"",
+                  "want a file"},
+           Broken{"bert.pooler.dense.weight\"", "bert.more\"",
+                  "\"bert.more\" is not in the file"},
+           Broken{",\"bert.pooler.dense.weight\":\"m-2.safetensors\"", "",
+                  "has 12 tensors, want 11"},
+           Broken{"\"weight_map\"", "\"weights\"", "weight_map"},
+           Broken{"{\"metadata\"", "[\"metadata\"", "weight_map"},
+       }) {
+    auto folder = ShardedFolder();
+    const std::string before = folder[kIndex];
+    folder[kIndex] = absl::StrReplaceAll(before, {{broken.from, broken.to}});
+    ASSERT_NE(folder[kIndex], before) << broken.from;
+    EXPECT_THAT(
+        Convert(folder),
+        StatusIs(kInvalid, AllOf(HasSubstr(kIndex), HasSubstr(broken.message))))
+        << broken.to;
+  }
+  auto folder = ShardedFolder();
+  folder.erase("m-2.safetensors");
+  EXPECT_THAT(Convert(folder), StatusIs(absl::StatusCode::kNotFound,
+                                        HasSubstr("m-2.safetensors")));
+}
+
+TEST(HuggingFaceTest, ATensorThatTwoFilesHaveIsRefused) {
+  auto folder = ShardedFolder();
+  std::vector<Entry> second(std::begin(kTinyEntries) + 10,
+                            std::end(kTinyEntries));
+  second.push_back(kTinyEntries[0]);
+  float next = 0;
+  folder["m-2.safetensors"] = TensorFile(second, "bert.", &next);
+  EXPECT_THAT(Convert(folder),
+              StatusIs(kInvalid, HasSubstr("has 13 tensors, want 12")));
+  // By a name that means the same.
+  folder = ShardedFolder();
+  folder["m-3.safetensors"] =
+      TensorFile(absl::MakeConstSpan(kTinyEntries).first(1), "", &next);
+  folder[kIndex] = absl::StrReplaceAll(
+      folder[kIndex],
+      {{"{\"bert.embeddings.word",
+        absl::StrCat("{\"", kTinyEntries[0].name, "\":\"m-3.safetensors\",",
+                     "\"bert.embeddings.word")}});
+  EXPECT_THAT(Convert(folder),
+              StatusIs(kInvalid, AllOf(HasSubstr("m-3.safetensors"),
+                                       HasSubstr("is there twice"))));
+  folder = TinyFolder();
+  std::vector<Entry> entries(std::begin(kTinyEntries), std::end(kTinyEntries));
+  entries.push_back({"bert.embeddings.word_embeddings.weight", "[7,2]", 14});
+  folder["model.safetensors"] = TensorFile(entries, "", &next);
+  EXPECT_THAT(Convert(folder), StatusIs(kInvalid, HasSubstr("is there twice")));
+}
+
+// ---- Experts.
+
+TEST(HuggingFaceTest, ExpertsAreTurnedAsTheEncoderWantsThem) {
+  constexpr Entry kEntries[] = {
+      {"embeddings.word_embeddings.weight", "[7,2]", 14},
+      {"embeddings.token_type_embeddings.weight", "[1,2]", 2},
+      {"emb_ln.weight", "[2]", 2},
+      {"emb_ln.bias", "[2]", 2},
+      {"encoder.layers.0.attn.Wqkv.weight", "[6,2]", 12},
+      {"encoder.layers.0.attn.Wqkv.bias", "[6]", 6},
+      {"encoder.layers.0.attn.out_proj.weight", "[2,2]", 4},
+      {"encoder.layers.0.attn.out_proj.bias", "[2]", 2},
+      {"encoder.layers.0.norm1.weight", "[2]", 2},
+      {"encoder.layers.0.norm1.bias", "[2]", 2},
+      {"encoder.layers.0.mlp.fc1.weight", "[3,2]", 6},
+      {"encoder.layers.0.mlp.fc1.bias", "[3]", 3},
+      {"encoder.layers.0.mlp.fc2.weight", "[2,3]", 6},
+      {"encoder.layers.0.mlp.fc2.bias", "[2]", 2},
+      {"encoder.layers.0.norm2.weight", "[2]", 2},
+      {"encoder.layers.0.norm2.bias", "[2]", 2},
+      {"encoder.layers.1.attn.Wqkv.weight", "[6,2]", 12},
+      {"encoder.layers.1.attn.Wqkv.bias", "[6]", 6},
+      {"encoder.layers.1.attn.out_proj.weight", "[2,2]", 4},
+      {"encoder.layers.1.attn.out_proj.bias", "[2]", 2},
+      {"encoder.layers.1.norm1.weight", "[2]", 2},
+      {"encoder.layers.1.norm1.bias", "[2]", 2},
+      {"encoder.layers.1.mlp.router.layer.weight", "[2,2]", 4},
+      {"encoder.layers.1.mlp.experts.mlp.w1", "[6,2]", 12},
+      {"encoder.layers.1.mlp.experts.mlp.w2", "[6,2]", 12},
+      {"encoder.layers.1.norm2.weight", "[2]", 2},
+      {"encoder.layers.1.norm2.bias", "[2]", 2},
+  };
+  const std::string config =
+      R"({"model_type": "nomic_bert", "n_layer": 2, "n_embd": 2, "n_inner": 3,
+          "n_head": 1, "n_positions": 8, "layer_norm_epsilon": 1e-5,
+          "rotary_emb_base": 10000, "num_experts": 2, "moe_top_k": 1,
+          "moe_every_n_layers": 2, "activation_function": "gelu"})";
+  float next = 0.125f;
+  std::map<std::string, std::string> folder = {
+      {"config.json", config},
+      {"tokenizer.json", kWordPiece},
+      {"model.safetensors", TensorFile(kEntries, "", &next)}};
+  const auto source = SafetensorsFile::Parse(folder["model.safetensors"], "s");
+  ASSERT_THAT(source, IsOk());
+  const auto bytes = Convert(folder);
+  ASSERT_THAT(bytes, IsOk());
+  const auto file = GgufFile::Parse(*bytes, "x");
+  ASSERT_THAT(file, IsOk());
+  const auto values = [](absl::string_view data) {
+    std::vector<float> floats(data.size() / sizeof(float));
+    std::memcpy(floats.data(), data.data(), data.size());
+    return floats;
+  };
+  const SafeTensor* w1 = (*source)->Find("encoder.layers.1.mlp.experts.mlp.w1");
+  const SafeTensor* w2 = (*source)->Find("encoder.layers.1.mlp.experts.mlp.w2");
+  const GgufTensor* up = (*file)->Find("blk.1.ffn_up_exps.weight");
+  const GgufTensor* down = (*file)->Find("blk.1.ffn_down_exps.weight");
+  ASSERT_NE(up, nullptr);
+  ASSERT_NE(down, nullptr);
+  EXPECT_EQ(up->data, w1->data);
+  EXPECT_EQ(up->shape[0], 2u);
+  EXPECT_EQ(up->shape[1], 3u);
+  EXPECT_EQ(up->shape[2], 2u);
+  EXPECT_EQ(down->shape[0], 3u);
+  EXPECT_EQ(down->shape[1], 2u);
+  const std::vector<float> w = values(w2->data);
+  const std::vector<float> is = values(down->data);
+  for (size_t expert = 0; expert < 2; ++expert) {
+    for (size_t inner = 0; inner < 3; ++inner) {
+      for (size_t width = 0; width < 2; ++width) {
+        EXPECT_EQ(is[(expert * 2 + width) * 3 + inner],
+                  w[(expert * 3 + inner) * 2 + width]);
+      }
+    }
+  }
+  const auto embedder = LoadEmbedderFromBytes(*bytes, "moe.gguf");
+  ASSERT_THAT(embedder, IsOk());
+  const absl::string_view text = "the cats";
+  EXPECT_THAT((*embedder)->Embed({&text, 1}, TextKind::kQuery), IsOk());
+
+  folder["config.json"] = absl::StrReplaceAll(
+      config, {{"\"num_experts\": 2", "\"num_experts\": 4294967295"}});
+  EXPECT_THAT(Convert(folder), StatusIs(kInvalid, HasSubstr("experts.mlp.w1")));
+  folder["config.json"] =
+      absl::StrReplaceAll(config, {{"\"gelu\"", "\"swiglu\""}});
+  EXPECT_THAT(Convert(folder),
+              StatusIs(kUnimplemented, HasSubstr("activation_function")));
 }
 
 // ---- Tokenizers of other kinds.

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "embed/gguf_writer.h"
+#include "embed/json_text.h"
 #include "embed/token_vocabulary.h"
 #include "nlohmann/json.hpp"
 
@@ -49,6 +50,10 @@ class TokenizerConverter {
     const std::string type = Text(model, "type");
     if (type == "WordPiece") return WordPiece(model);
     if (type == "Unigram") return Unigram(model);
+    const Json& fallback = Child(model, "byte_fallback");
+    if (type == "BPE" && fallback.is_boolean() && fallback.get<bool>()) {
+      return CharacterBpe(model);
+    }
     if (type == "BPE") return ByteBpe(model);
     return absl::UnimplementedError(
         absl::StrCat(name_, ": is a tokenizer of type \"", type,
@@ -186,6 +191,10 @@ class TokenizerConverter {
   absl::Status Unigram(const Json& model);
   absl::Status ReadUnigramNormalizer();
   absl::Status ByteBpe(const Json& model);
+  absl::Status CharacterBpe(const Json& model);
+  // The merges of `model`, each of two symbols.
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> Merges(
+      const Json& model) const;
 
   const Json& json_;
   const absl::string_view name_;
@@ -300,27 +309,40 @@ absl::Status TokenizerConverter::Unigram(const Json& model) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>>
+TokenizerConverter::Merges(const Json& model) const {
+  std::vector<std::pair<std::string, std::string>> merges;
+  for (const Json& merge : Child(model, "merges")) {
+    if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
+        merge[1].is_string()) {
+      merges.emplace_back(merge[0].get<std::string>(),
+                          merge[1].get<std::string>());
+      continue;
+    }
+    const std::string text = merge.is_string() ? merge.get<std::string>() : "";
+    const size_t space = text.find(' ');
+    if (space == std::string::npos) {
+      return Error(absl::StrCat("entry ", merges.size(),
+                                " of \"model.merges\": want two symbols"));
+    }
+    merges.emplace_back(text.substr(0, space), text.substr(space + 1));
+  }
+  return merges;
+}
+
 absl::Status TokenizerConverter::ByteBpe(const Json& model) {
-  const Json& fallback = Child(model, "byte_fallback");
-  if (pre_.empty() || (fallback.is_boolean() && fallback.get<bool>())) {
+  if (pre_.empty()) {
     return absl::UnimplementedError(absl::StrCat(
-        name_, ": is BPE of characters, supported is BPE of bytes"));
+        name_, ": is BPE of bytes, which models of this type do not have"));
   }
   CORKSCREW_RETURN_IF_ERROR(PutVocabulary(Child(model, "vocab")));
   CORKSCREW_RETURN_IF_ERROR(PutAdded());
   CORKSCREW_RETURN_IF_ERROR(CheckWhole());
+  CORKSCREW_ASSIGN_OR_RETURN(const auto pairs, Merges(model));
   std::vector<std::string> merges;
-  for (const Json& merge : Child(model, "merges")) {
-    if (merge.is_string()) {
-      merges.push_back(merge.get<std::string>());
-    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
-               merge[1].is_string()) {
-      merges.push_back(absl::StrCat(merge[0].get<std::string>(), " ",
-                                    merge[1].get<std::string>()));
-    } else {
-      return Error(absl::StrCat("entry ", merges.size(),
-                                " of \"model.merges\": want two symbols"));
-    }
+  merges.reserve(pairs.size());
+  for (const auto& [left, right] : pairs) {
+    merges.push_back(absl::StrCat(left, " ", right));
   }
   CORKSCREW_RETURN_IF_ERROR(PutEnds());
   to_.Strings("tokenizer.ggml.merges", merges);
@@ -328,12 +350,61 @@ absl::Status TokenizerConverter::ByteBpe(const Json& model) {
   return absl::OkStatus();
 }
 
+// SentencePiece BPE, written with merges instead of scores: the pair whose
+// token has the best score is merged first, so that the score of a token is
+// the place of the first merge that makes it.
+absl::Status TokenizerConverter::CharacterBpe(const Json& model) {
+  const Json& normalizer = Child(json_, "normalizer");
+  if (Text(normalizer, "type") != "Replace" ||
+      Text(Child(normalizer, "pattern"), "String") != " " ||
+      Text(normalizer, "content") != kSpaceMark) {
+    return absl::UnimplementedError(absl::StrCat(
+        name_,
+        ": is BPE of characters, supported with a \"normalizer\" that "
+        "replaces \" \" by U+2581 and does nothing else"));
+  }
+  CORKSCREW_RETURN_IF_ERROR(PutVocabulary(Child(model, "vocab")));
+  CORKSCREW_RETURN_IF_ERROR(PutAdded());
+  CORKSCREW_RETURN_IF_ERROR(CheckWhole());
+  const auto unknown = ids_.find(Text(model, "unk_token"));
+  if (unknown == ids_.end())
+    return Error("key \"model.unk_token\" is no token");
+  types_[unknown->second] = static_cast<int32_t>(TokenType::kUnknown);
+  for (size_t i = 0; i < tokens_.size(); ++i) {
+    const std::string& token = tokens_[i];
+    if (token.size() == 6 && absl::StartsWith(token, "<0x") &&
+        token[5] == '>') {
+      types_[i] = static_cast<int32_t>(TokenType::kByte);
+    }
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(const auto merges, Merges(model));
+  // Characters alone are never the better choice.
+  std::vector<float> scores(tokens_.size(),
+                            -static_cast<float>(merges.size()) - 1);
+  std::vector<bool> scored(tokens_.size());
+  for (size_t i = 0; i < merges.size(); ++i) {
+    const auto made = ids_.find(merges[i].first + merges[i].second);
+    if (made == ids_.end()) {
+      return Error(
+          absl::StrCat("entry ", i, " of \"model.merges\" makes no token"));
+    }
+    if (scored[made->second]) continue;
+    scored[made->second] = true;
+    scores[made->second] = -static_cast<float>(i);
+  }
+  to_.Uint("tokenizer.ggml.unknown_token_id", unknown->second);
+  CORKSCREW_RETURN_IF_ERROR(PutEnds());
+  to_.Bool("tokenizer.ggml.add_space_prefix", false);
+  to_.Floats("tokenizer.ggml.scores", scores);
+  PutTokens("llama", "default");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ConvertTokenizer(absl::string_view json, absl::string_view name,
                               absl::string_view pre, GgufWriter* to) {
-  const Json parsed = Json::parse(json.begin(), json.end(), nullptr,
-                                  /*allow_exceptions=*/false);
+  const Json parsed = ParseJson(json);
   if (!parsed.is_object()) {
     return absl::InvalidArgumentError(
         absl::StrCat(name, ": is no JSON object"));

@@ -17,6 +17,9 @@
 #include "base/cursor.h"
 #include "base/file_system.h"
 #include "base/status_macros.h"
+#include "corkscrew/embedder.h"
+#include "corkscrew/model_package.h"
+#include "embed/json_text.h"
 #include "embed/mll_contents.h"
 #include "embed/mll_file.h"
 #include "embed/mll_writer.h"
@@ -52,8 +55,7 @@ absl::Status Error(const Opened& opened, absl::string_view what) {
 absl::StatusOr<Json> ReadJson(const Opened& opened, absl::string_view tag) {
   const MllSection* section = opened.file->Find(tag);
   if (section == nullptr) return Json::object();
-  Json json = Json::parse(section->body.begin(), section->body.end(), nullptr,
-                          /*allow_exceptions=*/false);
+  Json json = ParseJson(section->body);
   if (!json.is_object()) {
     return Error(opened,
                  absl::StrCat("section \"", tag, "\" is no JSON object"));
@@ -128,7 +130,7 @@ absl::StatusOr<Json> TokenizerOf(const Opened& opened) {
 
 }  // namespace
 
-absl::StatusOr<std::string> SealPackage(const MllPackage& package,
+absl::StatusOr<std::string> SealPackage(const ModelPackage& package,
                                         absl::string_view name) {
   CORKSCREW_ASSIGN_OR_RETURN(const Opened graph, Open(package.graph, name, ""));
   CORKSCREW_ASSIGN_OR_RETURN(
@@ -171,6 +173,13 @@ absl::StatusOr<std::string> SealPackage(const MllPackage& package,
   return WriteMll(MllProfile::kSealed, std::move(parts));
 }
 
+absl::StatusOr<std::shared_ptr<const Embedder>> LoadEmbedderFromPackage(
+    const ModelPackage& package, absl::string_view name,
+    const EmbedderOptions& options) {
+  CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, SealPackage(package, name));
+  return LoadEmbedderFromBytes(std::move(bytes), name, options);
+}
+
 absl::StatusOr<std::string> ReadModelOrPackage(absl::string_view path) {
   CORKSCREW_ASSIGN_OR_RETURN(std::string bytes, ReadModelFile(path));
   absl::string_view stem = path;
@@ -185,7 +194,7 @@ absl::StatusOr<std::string> ReadModelOrPackage(absl::string_view path) {
     // A sealed file beside the files it was made of.
     if (!graph.contents.tensors.empty()) return bytes;
   }
-  MllPackage package;
+  ModelPackage package;
   package.graph = std::move(bytes);
   CORKSCREW_ASSIGN_OR_RETURN(
       package.embedding, ReadModelFile(absl::StrCat(stem, ".embedding.mll")));

@@ -8,21 +8,14 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "corkscrew/model_package.h"
 
 namespace corkscrew {
-
-// The files of a package, each whole.
-struct MllPackage {
-  std::string graph;      // m.mll
-  std::string embedding;  // m.embedding.mll
-  std::string tokenizer;  // m.tokenizer.mll
-  std::string weights;    // m.weights.mll
-};
 
 // The bytes of one sealed file with the same model. `name` stands for the
 // package in errors.
 //   InvalidArgument, Unimplemented  malformed: names the file and the part
-absl::StatusOr<std::string> SealPackage(const MllPackage& package,
+absl::StatusOr<std::string> SealPackage(const ModelPackage& package,
                                         absl::string_view name);
 
 // Reads the model file `path`. If it is the first file of a package, with its

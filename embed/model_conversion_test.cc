@@ -19,6 +19,7 @@
 #include "absl/strings/strip.h"
 #include "base/testing.h"
 #include "corkscrew/embedder.h"
+#include "corkscrew/model_package.h"
 #include "embed/arch_files.h"
 #include "embed/convert_model.h"
 #include "embed/gguf.h"
@@ -280,6 +281,37 @@ TEST(MllPackageTest, FilesSideBySideAreTheSealedModel) {
   EXPECT_THAT(ConvertModel(DataPath("data/mll/manta-golden-d32.sealed.mll"),
                            {.container = ModelContainer::kGguf}),
               StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("manta")));
+}
+
+TEST(MllPackageTest, AModelInSeveralFilesIsLoadedFromMemory) {
+  const auto read = [](const char* role) {
+    return ReadBytes(DataPath(
+        absl::StrCat("data/mll/manta-golden-d32-package/m", role, ".mll")));
+  };
+  ModelPackage package{read(""), read(".embedding"), read(".tokenizer"),
+                       read(".weights")};
+  const auto sealed =
+      LoadEmbedder(DataPath("data/mll/manta-golden-d32.sealed.mll"));
+  ASSERT_THAT(sealed, IsOk());
+  const auto embedder = LoadEmbedderFromPackage(package, "in memory");
+  ASSERT_THAT(embedder, IsOk());
+  EXPECT_EQ((*embedder)->space(), (*sealed)->space());
+  const std::string graph = package.graph;
+  const auto file = MllFile::Parse(graph, "m");
+  ASSERT_THAT(file, IsOk());
+  std::vector<MllPart> parts = PartsOf(**file);
+  FindPart(&parts, "XMTA")->body = absl::StrCat(
+      "{\"a\":", std::string(300000, '['), std::string(300000, ']'), "}");
+  const auto deep = WriteMll((*file)->profile(), std::move(parts));
+  ASSERT_FALSE(deep.empty());
+  package.graph = deep;
+  EXPECT_THAT(LoadEmbedderFromPackage(package, "in memory"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("XMTA")));
+  package.graph = graph;
+  package.weights.resize(100);
+  EXPECT_THAT(LoadEmbedderFromPackage(package, "in memory"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("in memory (its .weights.mll)")));
 }
 
 TEST(MllPackageTest, ADamagedSiblingIsNamed) {

@@ -20,6 +20,7 @@
 #include "embed/architecture.h"
 #include "embed/architecture_set.h"
 #include "embed/blake3.h"
+#include "embed/builtin_embedder.h"
 #include "embed/ggml_types.h"
 #include "embed/gguf.h"
 #include "embed/gguf_in_mll.h"
@@ -33,6 +34,9 @@
 
 namespace corkscrew {
 namespace {
+
+// That of sealed `.mll` files, which is code.
+constexpr absl::string_view kMantaArchitecture = "manta";
 
 bool IsMll(absl::string_view bytes) {
   return absl::StartsWith(bytes, absl::string_view("MLL\0", 4));
@@ -125,7 +129,7 @@ absl::Status DescribeManta(const MllFile& file, const EmbedderOptions& options,
                              MantaEmbedder::Create(file, options));
   CORKSCREW_ASSIGN_OR_RETURN(const MllContents contents,
                              MllContents::Read(file));
-  info->architecture = "manta";
+  info->architecture = std::string(kMantaArchitecture);
   info->name = std::string(contents.name);
   KindCounter kinds;
   for (const MllTensor& tensor : contents.tensors) {
@@ -222,6 +226,41 @@ absl::StatusOr<ModelInfo> DescribeModel(
   info.max_tokens = (*embedder)->max_tokens();
   info.space = (*embedder)->space();
   return info;
+}
+
+ModelInfo DescribeBuiltinModel() {
+  const std::shared_ptr<const Embedder> embedder = BuiltinEmbedder();
+  ModelInfo info;
+  info.format = "built in";
+  info.architecture = "hashes of words";
+  info.name = std::string(kBuiltinModel);
+  info.dim = embedder->dim();
+  info.max_tokens = embedder->max_tokens();
+  info.pooling = "sum";
+  info.space = embedder->space();
+  info.warnings.emplace_back(
+      "it knows nothing of meaning: for databases of the original "
+      "CorkScrewDB, and for tests");
+  return info;
+}
+
+absl::StatusOr<std::string> ArchitectureNameOf(const std::string& bytes,
+                                               absl::string_view name) {
+  std::shared_ptr<const GgufFile> gguf;
+  if (IsMll(bytes)) {
+    CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<const MllFile> file,
+                               MllFile::Parse(bytes, name));
+    if (!HoldsGguf(*file)) return std::string(kMantaArchitecture);
+    CORKSCREW_ASSIGN_OR_RETURN(gguf, GgufOfMll(*file));
+  } else if (absl::StartsWith(bytes, "GGUF")) {
+    CORKSCREW_ASSIGN_OR_RETURN(gguf, GgufFile::Parse(bytes, name));
+  } else {
+    return absl::UnimplementedError(absl::StrCat(
+        name, ": is neither GGUF nor .mll, which name their architectures"));
+  }
+  CORKSCREW_ASSIGN_OR_RETURN(const absl::string_view architecture,
+                             gguf->String("general.architecture"));
+  return std::string(architecture);
 }
 
 absl::Status CheckModel(const std::string& bytes, absl::string_view name,

@@ -54,6 +54,16 @@ absl::StatusOr<ModelInfo> DescribeModel(
     const std::string& bytes, absl::string_view name,
     const EmbedderOptions& options, std::shared_ptr<const Embedder>* embedder);
 
+// The same for kBuiltinModel, which has no file.
+ModelInfo DescribeBuiltinModel();
+
+// The name of the architecture of the model in `bytes`, without making the
+// model: nothing but the container and the names in it is looked at.
+//   InvalidArgument  malformed
+//   Unimplemented    neither GGUF nor .mll
+absl::StatusOr<std::string> ArchitectureNameOf(const std::string& bytes,
+                                               absl::string_view name);
+
 // Checks what can be checked without running the model: the container with all
 // places and digests, the signature if `public_key` [32] is not empty, and that
 // all numbers of all tensors are finite.

@@ -17,6 +17,7 @@
 #include "embed/ggml_types.h"
 #include "embed/gguf.h"
 #include "embed/gguf_value.h"
+#include "embed/json_text.h"
 #include "nlohmann/json.hpp"
 
 namespace corkscrew {
@@ -94,8 +95,7 @@ absl::Status SafetensorsFile::Read() {
   }
   absl::string_view data;
   if (!cursor.ReadBytes(cursor.remaining(), &data)) return error("is cut");
-  const Json json = Json::parse(header.begin(), header.end(), nullptr,
-                                /*allow_exceptions=*/false);
+  const Json json = ParseJson(header);
   if (!json.is_object()) return error("has a header that is no JSON object");
   for (const auto& [name, value] : json.items()) {
     if (name == "__metadata__") continue;

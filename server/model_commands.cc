@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <istream>
 #include <memory>
 #include <ostream>
@@ -21,11 +20,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/file_system.h"
 #include "base/status_macros.h"
 #include "corkscrew/embedder.h"
 #include "embed/architecture.h"
 #include "embed/architecture_set.h"
 #include "embed/architecture_svg.h"
+#include "embed/builtin_embedder.h"
 #include "embed/gguf.h"
 #include "embed/mll_package.h"
 #include "embed/model_file.h"
@@ -140,15 +141,17 @@ void PrintInfo(const std::string& path, const ModelInfo& info,
     if (!value.empty()) table.Add({name, std::move(value)});
   };
   row("file", path);
-  row("format", absl::StrCat(info.format, ", ",
-                             HumanBytes(static_cast<double>(info.bytes)),
-                             info.is_signed ? ", signed" : ""));
+  row("format", info.bytes == 0
+                    ? info.format
+                    : absl::StrCat(info.format, ", ",
+                                   HumanBytes(static_cast<double>(info.bytes)),
+                                   info.is_signed ? ", signed" : ""));
   row("name", info.name);
   row("architecture", info.architecture_source.empty()
                           ? info.architecture
                           : absl::StrCat(info.architecture, " (",
                                          info.architecture_source, ")"));
-  row("parameters", HumanCount(info.parameters));
+  if (info.parameters > 0) row("parameters", HumanCount(info.parameters));
   for (const TensorKind& kind : info.kinds) {
     row("tensors", absl::StrCat(kind.tensors, " of ", kind.type, ", ",
                                 HumanCount(kind.parameters), " parameters, ",
@@ -157,9 +160,11 @@ void PrintInfo(const std::string& path, const ModelInfo& info,
   if (info.layers > 0) row("layers", absl::StrCat(info.layers));
   row("vectors", absl::StrCat(info.dim, " coordinates, pooling ",
                               info.pooling.empty() ? "?" : info.pooling));
-  row("texts", absl::StrCat("at most ", info.max_tokens, " tokens"));
-  row("tokenizer", absl::StrCat(info.tokenizer, ", ",
-                                HumanCount(info.vocabulary), " tokens"));
+  if (info.vocabulary > 0) {
+    row("texts", absl::StrCat("at most ", info.max_tokens, " tokens"));
+    row("tokenizer", absl::StrCat(info.tokenizer, ", ",
+                                  HumanCount(info.vocabulary), " tokens"));
+  }
   row("query prompt", info.query_prompt);
   row("document prompt", info.document_prompt);
   row("space", info.space);
@@ -187,6 +192,11 @@ struct LoadedModel {
 absl::StatusOr<LoadedModel> Load(const Arguments& arguments,
                                  const CommandContext& context) {
   LoadedModel model;
+  if (arguments.model == kBuiltinModel) {
+    model.info = DescribeBuiltinModel();
+    model.embedder = BuiltinEmbedder();
+    return model;
+  }
   CORKSCREW_ASSIGN_OR_RETURN(model.path, PathOf(arguments, context));
   CORKSCREW_ASSIGN_OR_RETURN(const std::string bytes,
                              ReadModelOrPackage(model.path));
@@ -424,15 +434,17 @@ absl::StatusOr<Architecture> ArchitectureOf(const Arguments& arguments,
     const auto named = architectures->Find(arguments.model);
     if (named.ok()) return **named;
   }
-  CORKSCREW_ASSIGN_OR_RETURN(const LoadedModel model, Load(arguments, context));
-  if (model.info.architecture_source.empty()) {
-    return absl::UnimplementedError(
-        absl::StrCat(model.path, ": is a model of architecture \"",
-                     model.info.architecture, "\", which is code and no data"));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string path,
+                             PathOf(arguments, context));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string bytes, ReadModelOrPackage(path));
+  CORKSCREW_ASSIGN_OR_RETURN(const std::string name,
+                             ArchitectureNameOf(bytes, path));
+  const auto found = architectures->Find(name);
+  if (!found.ok()) {
+    return absl::Status(found.status().code(),
+                        absl::StrCat(path, ": ", found.status().message()));
   }
-  CORKSCREW_ASSIGN_OR_RETURN(const Architecture* found,
-                             architectures->Find(model.info.architecture));
-  return *found;
+  return **found;
 }
 
 absl::StatusOr<ExitCode> Graph(const Arguments& arguments,
@@ -448,13 +460,8 @@ absl::StatusOr<ExitCode> Graph(const Arguments& arguments,
     context.console.out << svg;
     return ExitCode::kOk;
   }
-  std::ofstream out(arguments.svg, std::ios::binary | std::ios::trunc);
-  out << svg;
-  out.close();
-  if (!out.good()) {
-    return absl::UnavailableError(
-        absl::StrCat("file \"", arguments.svg, "\" could not be written"));
-  }
+  CORKSCREW_RETURN_IF_ERROR(
+      AtomicWriteFile(FileSystem::Real(), arguments.svg, {svg}));
   return ExitCode::kOk;
 }
 

@@ -225,6 +225,32 @@ TEST_F(ModelCommandsTest, GraphDrawsAnArchitecture) {
   EXPECT_THAT(std::string(status_.message()), HasSubstr("bad.arch.toml:1: "));
 }
 
+TEST_F(ModelCommandsTest, GraphNeedsNothingOfAModelButItsName) {
+  TinyBert broken;
+  broken.tensors.clear();
+  const std::string path = File("broken.gguf", broken.Build());
+  EXPECT_NE(Run({"model", "info", path}), ExitCode::kOk);
+  const std::string svg = File("old.svg", "old");
+  ASSERT_EQ(Run({"model", "graph", path, "--svg", svg}), ExitCode::kOk)
+      << status_;
+  EXPECT_THAT(Read("old.svg"), HasSubstr("</svg>"));
+  EXPECT_EQ(Read("old.svg.tmp"), "");  // Gone.
+  EXPECT_EQ(Run({"model", "graph", path, "--svg", dir_.path() + "/no/x.svg"}),
+            ExitCode::kError);
+}
+
+TEST_F(ModelCommandsTest, InfoKnowsTheBuiltinModelByItsName) {
+  ASSERT_EQ(Run({"model", "info", "builtin-deterministic-v1", "--json"}),
+            ExitCode::kOk)
+      << status_;
+  const Json info = Json::parse(out_);
+  EXPECT_EQ(info["dim"], 384);
+  EXPECT_EQ(info["format"], "built in");
+  EXPECT_EQ(info["name"], "builtin-deterministic-v1");
+  ASSERT_EQ(Run({"model", "info", "builtin-deterministic-v1"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("knows nothing of meaning"));
+}
+
 TEST_F(ModelCommandsTest, ConvertWritesNewFilesOfTheSameSpace) {
   const std::string mll = dir_.path() + "/new.mll";
   ASSERT_EQ(Run({"model", "convert", model_, mll, "--json"}), ExitCode::kOk)

@@ -67,10 +67,6 @@ absl::StatusOr<Plan> MakePlan(Db& db, const Arguments& arguments) {
   if (plan.into.empty()) {
     plan.into = absl::StrCat(plan.alias, "@", arguments.model);
   }
-  if (plan.into == plan.info.name) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "collection \"", plan.into, "\" can not be written into itself"));
-  }
   return plan;
 }
 
@@ -144,7 +140,7 @@ void Print(const ReembedReply& reply, const Plan& plan, bool moved,
 // Moves the alias if `to` has all of the source, whose clock is then still at
 // `at`. False: the source was written to.
 absl::StatusOr<bool> MoveAlias(Db& db, const Plan& plan, Lamport at) {
-  const absl::Status moved = db.SetAlias(
+  absl::Status moved = db.SetAlias(
       plan.alias, plan.into,
       {.if_collection = plan.alias_names,
        .if_unchanged = AliasOptions::Unchanged{plan.info.name, at}});
@@ -165,6 +161,10 @@ absl::StatusOr<ExitCode> RunReembed(const Arguments& arguments,
                           << Printable(plan.into) << ", which has the model "
                           << Printable(arguments.model) << " already\n";
       return ExitCode::kOk;
+    }
+    if (plan.into == plan.info.name) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "collection \"", plan.into, "\" can not be written into itself"));
     }
     CORKSCREW_ASSIGN_OR_RETURN(const std::shared_ptr<Collection> to,
                                Destination(db, plan, arguments));
