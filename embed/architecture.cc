@@ -17,12 +17,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
+#include "base/toml.h"
 #include "embed/arch_files.h"
-
-// Problems come back as values.
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1
-#include "toml++/toml.h"
 
 namespace corkscrew {
 namespace {

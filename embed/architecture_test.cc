@@ -129,6 +129,17 @@ TEST(ArchitectureTest, AFileCutAnywhereIsReadOrRefused) {
   }
 }
 
+// toml++ asserts that a key follows, and lets the optimizer rely on it.
+TEST(ArchitectureTest, ATableWithoutNameIsRefused) {
+  for (const char* text : {"[=", "[#]", "[\x1bstep]]", "[[=]]", "[ !]", "[,",
+                           "[\xC3\xA9]", "[[\n"}) {
+    EXPECT_THAT(Architecture::Parse(text, "x.arch.toml"),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("x.arch.toml:")))
+        << text;
+  }
+}
+
 TEST(ArchitectureTest,
      TheFilesThatAreCompiledInAreReadAndNamedAfterThemselves) {
   EXPECT_THAT(
