@@ -340,6 +340,16 @@ absl::StatusOr<Architecture> Architecture::Parse(absl::string_view toml,
     return absl::InvalidArgumentError(absl::StrCat(
         source, ": has ", toml.size(), " bytes, want at most ", kMaxFileBytes));
   }
+  // toml++ 3.3 runs into undefined behaviour at letters from U+00A1 to U+0499
+  // where a key or a value could begin.
+  const auto strange = std::find_if(toml.begin(), toml.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x80;
+  });
+  if (strange != toml.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ":", 1 + std::count(toml.begin(), strange, '\n'),
+                     ": has a character that is not ASCII, want ASCII alone"));
+  }
   const toml::parse_result result =
       toml::parse(std::string_view(toml.data(), toml.size()));
   if (!result) {
