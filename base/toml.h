@@ -4,8 +4,8 @@
 // toml++ for files that may be anything: include this in place of its header,
 // in .cc files only.
 //
-// Problems come back as values. Assertions of toml++ 3.3 are switched off, and so
-// is its promise to the compiler that they hold: "[=" at the start of a line
+// Problems come back as values. Assertions of toml++ 3.3 are switched off, and
+// so is its promise to the compiler that they hold: "[=" at the start of a line
 // breaks one, and is handled well by the lines behind it.
 
 #pragma push_macro("NDEBUG")
