@@ -17,12 +17,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
+#include "base/toml.h"
 #include "embed/arch_files.h"
-
-// Problems come back as values.
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1
-#include "toml++/toml.h"
 
 namespace corkscrew {
 namespace {
@@ -343,6 +339,16 @@ absl::StatusOr<Architecture> Architecture::Parse(absl::string_view toml,
   if (toml.size() > kMaxFileBytes) {
     return absl::InvalidArgumentError(absl::StrCat(
         source, ": has ", toml.size(), " bytes, want at most ", kMaxFileBytes));
+  }
+  // toml++ 3.3 runs into undefined behaviour at letters from U+00A1 to U+0499
+  // where a key or a value could begin.
+  const auto strange = std::find_if(toml.begin(), toml.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x80;
+  });
+  if (strange != toml.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ":", 1 + std::count(toml.begin(), strange, '\n'),
+                     ": has a character that is not ASCII, want ASCII alone"));
   }
   const toml::parse_result result =
       toml::parse(std::string_view(toml.data(), toml.size()));

@@ -129,6 +129,29 @@ TEST(ArchitectureTest, AFileCutAnywhereIsReadOrRefused) {
   }
 }
 
+// toml++ asserts that a key follows, and lets the optimizer rely on it.
+TEST(ArchitectureTest, ATableWithoutNameIsRefused) {
+  for (const char* text : {"[=", "[#]", "[\x1bstep]]", "[[=]]", "[ !]", "[,",
+                           "[\xC3\xA9]", "[[\n"}) {
+    EXPECT_THAT(
+        Architecture::Parse(text, "x.arch.toml"),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("x.arch.toml:")))
+        << text;
+  }
+}
+
+TEST(ArchitectureTest, CharactersThatAreNotAsciiAreRefusedWithTheirLine) {
+  for (const char* text : {"\xC4\x82", "# a\n# \xC4\x82", "a = 1\n\xFF"}) {
+    EXPECT_THAT(
+        Architecture::Parse(text, "x.arch.toml"),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not ASCII")))
+        << text;
+  }
+  EXPECT_THAT(Architecture::Parse("\n\n\xC4\x82", "x.arch.toml"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("x.arch.toml:3: ")));
+}
+
 TEST(ArchitectureTest,
      TheFilesThatAreCompiledInAreReadAndNamedAfterThemselves) {
   EXPECT_THAT(

@@ -26,15 +26,11 @@
 #include "absl/strings/strip.h"
 #include "absl/types/span.h"
 #include "base/file_system.h"
+#include "base/toml.h"
 #include "corkscrew/db.h"
 #include "server/target.h"
 #include "server/text_display.h"
 #include "server/token_file.h"
-
-// Problems come back as values.
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1
-#include "toml++/toml.h"
 
 namespace corkscrew {
 namespace {

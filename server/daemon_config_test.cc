@@ -193,6 +193,7 @@ TEST_F(DaemonConfigTest, EveryProblemOfAFileIsNamedWithItsLine) {
   EXPECT_THAT(ProblemsOf("threads = 1\nthreads = 2\n"),
               ElementsAre(HasSubstr("f:2: ")));
   EXPECT_THAT(ProblemsOf("data = \"open\n"), ElementsAre(HasSubstr("f:1: ")));
+  EXPECT_THAT(ProblemsOf("[="), ElementsAre(HasSubstr("f:1: ")));
   EXPECT_THAT(ProblemsOf("low_space = \"17179869184 GiB\""),
               ElementsAre(HasSubstr("f:1: low_space: ")));
   EXPECT_THAT(ProblemsOf("threads = 5000"),
