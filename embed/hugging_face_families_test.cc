@@ -177,7 +177,7 @@ TEST(HuggingFaceFamiliesTest, JinaBertSplitsItsGatedLayers) {
     if (absl::StartsWith(token, kMark)) {
       token = token.substr(kMark.size());
     } else if (!bracketed) {
-      token = "##" + token;
+      token.insert(0, "##");
     }
     vocabulary[token] = i;
     if (token == "[CLS]" || token == "[SEP]" || token == "[UNK]") {

@@ -46,7 +46,7 @@ class DaemonConfigTest : public ::testing::Test {
 
   // Writes a configuration file and returns its path.
   std::string File(absl::string_view toml) {
-    const std::string path = absl::StrCat(dir_.path(), "/node.toml");
+    std::string path = absl::StrCat(dir_.path(), "/node.toml");
     std::ofstream(path, std::ios::binary | std::ios::trunc) << toml;
     return path;
   }
@@ -194,6 +194,15 @@ TEST_F(DaemonConfigTest, EveryProblemOfAFileIsNamedWithItsLine) {
               ElementsAre(HasSubstr("f:2: ")));
   EXPECT_THAT(ProblemsOf("data = \"open\n"), ElementsAre(HasSubstr("f:1: ")));
   EXPECT_THAT(ProblemsOf("[="), ElementsAre(HasSubstr("f:1: ")));
+  EXPECT_THAT(ProblemsOf("data = \"\xC4\x82\"  # \xC4\x82\n"), ElementsAre());
+  for (const char* letter : {"\xC2\xA1", "\xC4\x82", "\xD2\x99"}) {
+    for (const char* rest : {"", " = 1", "\n"}) {
+      const std::string text = absl::StrCat("\n", letter, rest);
+      EXPECT_THAT(ProblemsOf(text), ElementsAre(HasSubstr("f:2: "))) << text;
+    }
+    EXPECT_THAT(ProblemsOf(absl::StrCat("data = ", letter)),
+                ElementsAre(HasSubstr("f:1: ")));
+  }
   EXPECT_THAT(ProblemsOf("low_space = \"17179869184 GiB\""),
               ElementsAre(HasSubstr("f:1: low_space: ")));
   EXPECT_THAT(ProblemsOf("threads = 5000"),
