@@ -40,7 +40,7 @@ class AliasCommandsTest : public ::testing::Test {
 
   std::string path() const { return dir_.path() + "/db"; }
 
-  int Run(std::vector<std::string> arguments) {
+  int Run(const std::vector<std::string>& arguments) {
     std::istringstream in;
     std::ostringstream out;
     std::ostringstream err;
