@@ -354,9 +354,10 @@ void LoseEachOfFourSegments(bool retention) {
       SCOPED_TRACE(absl::StrCat(lost, with_sidecar ? "" : " and the sidecar"));
       db = nullptr;
       CopyDirectory(good, path);
-      std::string bytes = ReadFile(path + "/segments/" + lost);
+      const std::string file = absl::StrCat(path, "/segments/", lost);
+      std::string bytes = ReadFile(file);
       bytes[100] ^= 1;  // Of the header.
-      WriteFile(path + "/segments/" + lost, bytes);
+      WriteFile(file, bytes);
       if (!with_sidecar) fs::remove(path + "/segments/" + sidecar);
       db = OpenOrFail(path, SmallSegments());
       ASSERT_NE(db, nullptr);

@@ -143,7 +143,7 @@ TEST(ModelFormatTest, AFormatThatWasAddedIsFoundByItsContent) {
       .suffix = ".hash",
       .matches =
           [](absl::string_view head) { return absl::StartsWith(head, "HASH"); },
-      .load = [](std::string, absl::string_view, const EmbedderOptions&)
+      .load = [](const std::string&, absl::string_view, const EmbedderOptions&)
           -> absl::StatusOr<std::shared_ptr<const Embedder>> {
         return BuiltinEmbedder();
       }};
