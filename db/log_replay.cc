@@ -321,9 +321,9 @@ absl::Status SortOlder(BackupStore& store, const Uuid& collection,
   absl::StatusOr<Log> read = ReadLogHead(store, collection, number, objects);
   if (read.ok()) {
     newest = *std::move(read);
-    absl::Status status =
-        ReadLog(store, newest, progress,
-                [](const LoggedOp&) { return absl::OkStatus(); });
+    absl::Status status = ReadLog(store, newest, progress, [](const LoggedOp&) {
+      return absl::OkStatus();
+    });
     if (absl::IsCancelled(status)) return status;
     whole = status.ok();
   }
