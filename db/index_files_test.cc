@@ -358,7 +358,7 @@ void LoseEachOfFourSegments(bool retention) {
       std::string bytes = ReadFile(file);
       bytes[100] ^= 1;  // Of the header.
       WriteFile(file, bytes);
-      if (!with_sidecar) fs::remove(path + "/segments/" + sidecar);
+      if (!with_sidecar) fs::remove(absl::StrCat(path, "/segments/", sidecar));
       db = OpenOrFail(path, SmallSegments());
       ASSERT_NE(db, nullptr);
       const auto expect_equal = [&] {
@@ -369,13 +369,14 @@ void LoseEachOfFourSegments(bool retention) {
       ASSERT_THAT(db->CreateCollection("d", {.dim = kDim}), IsOk());
       ASSERT_NO_FATAL_FAILURE(expect_equal());
       db = nullptr;
-      EXPECT_FALSE(fs::exists(path + "/segments/" + lost));
+      EXPECT_FALSE(fs::exists(file));
       for (const std::string& name : segments) {
         if (name == lost) continue;
         SCOPED_TRACE(name);
-        ASSERT_TRUE(fs::exists(path + "/segments/" + name));
-        EXPECT_EQ(ReadFile(path + "/segments/" + name),
-                  ReadFile(good + "/segments/" + name));
+        const std::string other = absl::StrCat("/segments/", name);
+        ASSERT_TRUE(fs::exists(absl::StrCat(path, other)));
+        EXPECT_EQ(ReadFile(absl::StrCat(path, other)),
+                  ReadFile(absl::StrCat(good, other)));
       }
       db = OpenOrFail(path, SmallSegments());
       ASSERT_NE(db, nullptr);
