@@ -1,5 +1,6 @@
 #include "db/aliases.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -13,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -37,16 +39,16 @@ constexpr absl::string_view kPrefix = "alias/";
 
 // The UUID that Uuid::ToString() made `text` of, or nullopt.
 std::optional<Uuid> ParseUuid(absl::string_view text) {
+  const auto is_digit = [](char c) {
+    return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+  };
   Uuid uuid;
-  if (text.size() != 2 * uuid.bytes.size()) return std::nullopt;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool digit = c >= '0' && c <= '9';
-    if (!digit && (c < 'a' || c > 'f')) return std::nullopt;
-    const int value = digit ? c - '0' : c - 'a' + 10;
-    uint8_t& byte = uuid.bytes[i / 2];
-    byte = static_cast<uint8_t>(byte * 16 + value);
+  if (text.size() != 2 * uuid.bytes.size() ||
+      !std::all_of(text.begin(), text.end(), is_digit)) {
+    return std::nullopt;
   }
+  const std::string bytes = absl::HexStringToBytes(text);
+  std::copy(bytes.begin(), bytes.end(), uuid.bytes.begin());
   return uuid;
 }
 
