@@ -52,7 +52,7 @@ class ModelCommandsTest : public ::testing::Test {
   }
 
   std::string File(const std::string& name, absl::string_view content) {
-    const std::string path = absl::StrCat(dir_.path(), "/", name);
+    std::string path = absl::StrCat(dir_.path(), "/", name);
     std::ofstream(path, std::ios::binary) << content;
     return path;
   }
