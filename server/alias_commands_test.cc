@@ -3,7 +3,6 @@
 #include <fstream>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -18,11 +17,12 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/cli.h"
-#include "server/console.h"
+#include "server/cli_run.h"
 
 namespace corkscrew {
 namespace {
 
+using ::corkscrew::testing::CliRunTest;
 using ::corkscrew::testing::IsOk;
 using ::corkscrew::testing::TempDir;
 using ::corkscrew::testing::TinyBert;
@@ -31,25 +31,15 @@ using ::testing::HasSubstr;
 
 constexpr char kOld[] = "builtin-deterministic-v1";
 
-class AliasCommandsTest : public ::testing::Test {
+class AliasCommandsTest : public CliRunTest {
  protected:
-  AliasCommandsTest() {
+  AliasCommandsTest() : CliRunTest(RealSystem()) {
     std::ofstream(dir_.path() + "/tiny.gguf", std::ios::binary)
         << TinyBert().Build();
   }
 
   std::string path() const { return dir_.path() + "/db"; }
 
-  int Run(const std::vector<std::string>& arguments) {
-    std::istringstream in;
-    std::ostringstream out;
-    std::ostringstream err;
-    Console console{in, out, err};
-    const int code = RunCli(arguments, console, RealSystem());
-    out_ = out.str();
-    err_ = err.str();
-    return code;
-  }
   int Reembed(const std::vector<std::string>& more) {
     std::vector<std::string> all = {"reembed",   path(),    "--model-dir",
                                     dir_.path(), "--model", "tiny"};
@@ -95,8 +85,6 @@ class AliasCommandsTest : public ::testing::Test {
   }
 
   const TempDir dir_;
-  std::string out_;
-  std::string err_;
 };
 
 TEST_F(AliasCommandsTest, AliasesAreSetListedAndDeleted) {

@@ -7,7 +7,6 @@
 #include <iterator>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <variant>
 #include <vector>
@@ -28,13 +27,14 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "server/cli_run.h"
 #include "server/command.h"
-#include "server/console.h"
 #include "server/fake_db.h"
 
 namespace corkscrew {
 namespace {
 
+using ::corkscrew::testing::CliRunTest;
 using ::corkscrew::testing::FakeState;
 using ::corkscrew::testing::MakeFakeDb;
 using ::corkscrew::testing::TempDir;
@@ -71,9 +71,9 @@ class LengthEmbedder : public Embedder {
 };
 
 // Runs the tool against a fake Db and keeps what it printed.
-class CliTest : public ::testing::Test {
+class CliTest : public CliRunTest {
  protected:
-  CliTest() {
+  CliTest() : CliRunTest(CommandSystem()) {
     state_.collections["notes"].name = "notes";
     system_.open = [this](const TargetOptions& options)
         -> absl::StatusOr<std::unique_ptr<Db>> {
@@ -95,21 +95,9 @@ class CliTest : public ::testing::Test {
     system_.now = [] { return absl::UnixEpoch(); };
   }
 
-  int Run(const std::vector<std::string>& arguments,
-          const std::string& input = "") {
-    std::istringstream in(input);
-    std::ostringstream out;
-    std::ostringstream err;
-    Console console{in, out, err};
-    const int code = RunCli(arguments, console, system_);
-    out_ = out.str();
-    err_ = err.str();
-    return code;
-  }
-
   // Writes a file and returns its path.
   std::string File(const std::string& name, const std::string& content) {
-    const std::string path = absl::StrCat(dir_.path(), "/", name);
+    std::string path = absl::StrCat(dir_.path(), "/", name);
     std::ofstream(path, std::ios::binary) << content;
     return path;
   }
@@ -123,12 +111,9 @@ class CliTest : public ::testing::Test {
 
   TempDir dir_;
   FakeState state_;
-  CommandSystem system_;
   absl::Status open_failure_ = absl::OkStatus();
   TargetOptions target_;
   std::string model_;
-  std::string out_;
-  std::string err_;
 };
 
 TEST_F(CliTest, EveryVerbHasHelpWithAnExample) {

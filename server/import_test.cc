@@ -27,11 +27,12 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "server/cli.h"
-#include "server/console.h"
+#include "server/cli_run.h"
 
 namespace corkscrew {
 namespace {
 
+using ::corkscrew::testing::CliRunTest;
 using ::corkscrew::testing::IsOk;
 using ::corkscrew::testing::TempDir;
 using ::testing::HasSubstr;
@@ -50,22 +51,9 @@ class DyingBuffer : public std::streambuf {
   std::string bytes_;
 };
 
-class ImportTest : public ::testing::Test {
+class ImportTest : public CliRunTest {
  protected:
-  int Run(const std::vector<std::string>& arguments,
-          const std::string& input = "") {
-    std::istringstream in(input);
-    return RunWith(in, arguments);
-  }
-  int RunWith(std::istream& in, const std::vector<std::string>& arguments) {
-    std::ostringstream out;
-    std::ostringstream err;
-    Console console{in, out, err};
-    const int code = RunCli(arguments, console, RealSystem());
-    out_ = out.str();
-    err_ = err.str();
-    return code;
-  }
+  ImportTest() : CliRunTest(RealSystem()) {}
 
   void Create(const std::string& target) {
     ASSERT_EQ(Run({"collection", "create", target, "c", "--dim", "3"}), 0)
@@ -111,8 +99,6 @@ class ImportTest : public ::testing::Test {
   }
 
   TempDir dir_;
-  std::string out_;
-  std::string err_;
 };
 
 // Awkward records: with and without text and metadata, all types, ids twice.

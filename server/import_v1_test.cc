@@ -7,7 +7,6 @@
 #include <iterator>
 #include <map>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,29 +23,21 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "server/cli.h"
-#include "server/console.h"
+#include "server/cli_run.h"
 #include "server/v1_writer.h"
 
 namespace corkscrew {
 namespace {
 
+using ::corkscrew::testing::CliRunTest;
 using ::corkscrew::testing::IsOk;
 using ::corkscrew::testing::TempDir;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class ImportV1Test : public ::testing::Test {
+class ImportV1Test : public CliRunTest {
  protected:
-  int Run(const std::vector<std::string>& arguments) {
-    std::istringstream in;
-    std::ostringstream out;
-    std::ostringstream err;
-    Console console{in, out, err};
-    const int code = RunCli(arguments, console, RealSystem());
-    out_ = out.str();
-    err_ = err.str();
-    return code;
-  }
+  ImportV1Test() : CliRunTest(RealSystem()) {}
 
   void Write(const std::string& path, absl::string_view bytes) {
     std::filesystem::create_directories(
@@ -56,7 +47,7 @@ class ImportV1Test : public ::testing::Test {
 
   // A directory of the original with one collection of this log.
   std::string Directory(const std::string& name, absl::string_view log) {
-    const std::string path = absl::StrCat(dir_.path(), "/v1-", name);
+    std::string path = absl::StrCat(dir_.path(), "/v1-", name);
     Write(path + "/manifest.json",
           testing::V1Manifest(std::vector<std::string>{name}));
     Write(absl::StrCat(path, "/collections/", name, "/wal/000001.wal"), log);
@@ -85,8 +76,6 @@ class ImportV1Test : public ::testing::Test {
 
   TempDir dir_;
   std::string target_ = dir_.path() + "/target";
-  std::string out_;
-  std::string err_;
 };
 
 V1Version Put(uint64_t lamport, std::string id, std::vector<float> vector) {
